@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Domains and vCPUs: their life, and the fields that more than one module looks at. What one module
+ * alone owns is a structure of that module's header, embedded here.
+ */
+#ifndef CORE_DOMAIN_H
+#define CORE_DOMAIN_H
+
+#include <arch/domain.h>
+
+#include "core/abi.h"
+#include "core/cpumask.h"
+#include "core/evtchn.h"
+#include "core/heap.h"
+#include "core/lock.h"
+#include "core/sched.h"
+#include "core/timer.h"
+
+struct grant_table;
+
+/* Why a vCPU does not run; it runs when none is set. */
+enum vcpu_pause_flag {
+    VPF_BLOCKED = 1u << 0, /* waits for an event (sched_op block, poll) */
+    VPF_DOWN = 1u << 1,    /* not brought up by the guest, or taken down */
+    VPF_POLLING = 1u << 2, /* blocked in SCHEDOP_poll */
+};
+
+struct vcpu {
+    unsigned id;
+    struct domain *domain; /* the idle domain for idle vCPUs */
+    struct spinlock lock;  /* RANK_VCPU: register state while not running, info areas */
+
+    unsigned cpu;          /* where it runs or ran last; changed under the run queue's lock */
+    bool running;          /* its state is (being) used by CPU `cpu` */
+    bool initialised;      /* has been given a register state */
+    uint32_t pause_flags;  /* enum vcpu_pause_flag, atomic */
+    int32_t pause_count;   /* vcpu_pause() nesting, atomic */
+
+    struct vcpu_info *info; /* in the shared page, or where the guest registered it; never NULL */
+    mfn_t info_mfn;         /* a registered info page, INVALID_MFN before; holds both references */
+
+    struct vcpu_runstate_info runstate; /* maintained by the scheduler */
+    vaddr_t runstate_guest;             /* registered area, 0: none; 64-bit layout */
+    vaddr_t time_guest;                 /* registered secondary vcpu_time_info, 0: none */
+
+    struct timer periodic_timer, singleshot_timer, poll_timer;
+    ns_t periodic_period; /* 0: off */
+
+    bool nmi_pending, mce_pending;
+
+    struct sched_vcpu sched;
+    struct evtchn_vcpu evtchn;
+    struct arch_vcpu arch;
+};
+
+struct domain {
+    domid_t id;
+    uint32_t refs; /* the structure stays while above zero; atomic */
+    struct domain *next; /* list of domains, by identifier; RANK_DOMLIST */
+
+    bool is_privileged; /* the control domain */
+    bool is_idle;
+    bool is_dying;
+    bool is_shut_down;      /* every vCPU stopped by the guest's own shutdown or a crash */
+    unsigned shutdown_code; /* SHUTDOWN_* (xen/sched.h) */
+    char crash_reason[96];  /* why domain_crash() ended it; empty otherwise */
+    int32_t pause_count;    /* domain_pause() nesting, atomic */
+    int32_t controller_pause_count;
+    xen_domain_handle_t handle; /* UUID, kept for the toolstack */
+
+    struct spinlock lock; /* RANK_DOMAIN */
+    unsigned max_vcpus;
+    struct vcpu *vcpu[MAX_VCPUS]; /* NULL beyond what was made */
+
+    struct spinlock pages_lock; /* RANK_PAGES */
+    uint64_t tot_pages, max_pages; /* frames owned, and its limit */
+    struct heap_account account;   /* hypervisor objects made for it */
+    unsigned long *owned_chunks;   /* bitmap: 2 MiB chunks in which it owns frames */
+
+    struct shared_info *shared;
+    ns_t time_offset_s;
+    uint64_t vm_assist; /* VMASST_TYPE_* bits */
+
+    struct evtchn_domain evtchn;
+    struct grant_table *grant;
+    struct arch_domain arch;
+};
+
+/* ---- Life cycle --------------------------------------------------------------------------- */
+
+struct domain_config {
+    unsigned max_vcpus;
+    uint64_t max_pages;
+    bool privileged;
+    xen_domain_handle_t handle;
+};
+
+/* A paused domain without memory or vCPUs. -XEN_EEXIST, -XEN_ENOMEM, -XEN_EINVAL. */
+int domain_create(domid_t id, const struct domain_config *config, struct domain **out) must_check;
+int vcpu_create(struct domain *d, unsigned id, unsigned cpu) must_check;
+/* Stop it and give back all it has. -XEN_ERESTART: call again. */
+int domain_kill(struct domain *d) must_check;
+
+/* Find and hold; NULL when there is none. DOMID_SELF is resolved by the caller. */
+struct domain *domain_get(domid_t id);
+void domain_put(struct domain *d); /* frees the structure with the last hold */
+/*
+ * The domain that a hypercall argument names: DOMID_SELF, or another if the caller is privileged.
+ * -XEN_ESRCH, -XEN_EPERM. To be dropped by domain_put().
+ */
+int domain_get_for(struct vcpu *caller, domid_t id, struct domain **out) must_check;
+
+extern struct domain *domain_list; /* RANK_DOMLIST */
+extern struct spinlock domain_list_lock;
+extern struct domain idle_domain;
+extern struct domain *control_domain;
+
+/* A guest broke the contract: record why, stop all its vCPUs, tell the toolstack (VIRQ_DOM_EXC). */
+void domain_crash(struct domain *d, const char *format, ...) printf_like(2, 3);
+/* The guest asked: SHUTDOWN_*. */
+void domain_shutdown(struct domain *d, unsigned code);
+void domain_resume(struct domain *d);
+
+void domain_pause(struct domain *d);   /* waits until no vCPU of it runs; d != current's */
+void domain_unpause(struct domain *d);
+
+/* The vCPU on this CPU; an idle vCPU when there is none. From the machine layer. */
+static inline struct vcpu *current_vcpu(void);
+
+#define for_each_vcpu(d, v)                                                                        \
+    for (unsigned v##_i = 0; v##_i < (d)->max_vcpus; v##_i++)                                      \
+        for (struct vcpu *v = (d)->vcpu[v##_i]; v != NULL; v = NULL)
+
+/* ---- What the machine layer provides ------------------------------------------------------ */
+
+int arch_domain_create(struct domain *d) must_check;
+int arch_domain_release(struct domain *d) must_check; /* -XEN_ERESTART: call again */
+void arch_domain_free(struct domain *d);
+int arch_vcpu_create(struct vcpu *v) must_check;
+void arch_vcpu_free(struct vcpu *v);
+/* Replace a stopped vCPU's register state by *va (struct vcpu_guest_context in the caller's memory). */
+int arch_vcpu_set_context(struct vcpu *v, vaddr_t context) must_check;
+/* Machine-wide stop or restart for the control domain's shutdown: SHUTDOWN_poweroff or _reboot. */
+void arch_machine_restart(bool reboot) noreturn_fn;
+/* Make sure that CPU leaves guest mode or halt soon and looks at its softirqs. */
+void arch_kick_cpu(unsigned cpu);
+/* vcpu_time_info of v (in its vcpu_info and registered area) brought up to date. */
+void arch_update_vcpu_time(struct vcpu *v);
+void arch_update_wallclock(struct domain *d);
+
+#include <arch/current.h>
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ranked spin locks (ticket locks, fair).
+ *
+ * A CPU takes locks in strictly rising rank; a debug build checks this at each lock, and that no
+ * lock is held when a guest is entered. A rank with the bit LOCK_IRQ is only ever taken with
+ * interrupts off (lock_irqsave); the others never from an interrupt handler. Two locks of one rank
+ * are taken together only by lock_pair(), lower address first.
+ */
+#ifndef CORE_LOCK_H
+#define CORE_LOCK_H
+
+#include "core/types.h"
+
+/* The order of all locks: outermost first. */
+enum lock_rank {
+    RANK_DOMLIST = 1, /* the list of domains: creation and destruction */
+    RANK_CONTROL,     /* one long control operation (domctl, sysctl) at a time */
+    RANK_DOMAIN,      /* struct domain: life cycle, memory map, parameters */
+    RANK_PHYSDEV,     /* PIRQ maps and PCI devices */
+    RANK_GRANT,       /* a domain's grant table */
+    RANK_GRANT_MAPS,  /* a domain's table of grant mappings it holds */
+    RANK_EVTCHN,      /* a domain's event-channel bindings (pairs: interdomain) */
+    RANK_VCPU,        /* a vCPU's register state and info areas */
+    RANK_PAGES,       /* a domain's page accounting */
+    RANK_TIME,        /* wall clock */
+    /* From here on interrupts are off. */
+    LOCK_IRQ = 0x40,
+    RANK_IRQ_DESC,    /* one interrupt line or vector */
+    RANK_EVTCHN_QUEUE,/* FIFO event queues */
+    RANK_SCHED,       /* a CPU's run queue (pairs: migration) */
+    RANK_TIMER,       /* a CPU's timer heap */
+    RANK_HEAP,        /* the frame allocator */
+    RANK_TLB,         /* TLB shoot-down */
+    RANK_PCI_CONFIG,  /* PCI configuration access by ports */
+    RANK_IOAPIC,      /* IOAPIC register window */
+    RANK_LOG,         /* the log ring */
+    RANK_CONSOLE,     /* console output devices */
+};
+
+struct spinlock {
+    uint32_t tickets; /* low half: now served; high half: next to be drawn */
+    uint16_t rank;
+    uint16_t owner; /* CPU + 1, debug builds */
+};
+
+#define SPINLOCK_INIT(rank_) ((struct spinlock){.rank = (rank_)})
+
+void lock_init(struct spinlock *l, enum lock_rank rank);
+void lock(struct spinlock *l);
+bool trylock(struct spinlock *l);
+void unlock(struct spinlock *l);
+unsigned long lock_irqsave(struct spinlock *l);
+void unlock_irqrestore(struct spinlock *l, unsigned long flags);
+/* Both of one rank; `a` may equal `b`. */
+void lock_pair(struct spinlock *a, struct spinlock *b);
+void unlock_pair(struct spinlock *a, struct spinlock *b);
+bool lock_held(const struct spinlock *l);
+/* Debug builds: panic unless this CPU holds no lock. Called on the way to a guest. */
+void lock_assert_none(void);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * struct cpu_info, at the top of each CPU's stack: found from the stack pointer alone, so that
+ * neither FS nor GS is needed and both stay the guest's while the hypervisor runs.
+ */
+#ifndef ARCH_CURRENT_H
+#define ARCH_CURRENT_H
+
+#include <arch/layout.h>
+
+#include "core/abi.h"
+
+struct vcpu;
+
+struct cpu_info {
+    struct cpu_user_regs guest_regs; /* what entry code pushes; es, ds, fs, gs only while switching */
+    struct vcpu *current;
+    uint64_t percpu_offset;
+    uint32_t cpu;
+    uint32_t pad;
+};
+
+static inline struct cpu_info *cpu_info(void)
+{
+    uintptr_t sp;
+    __asm__("mov %%rsp, %0" : "=r"(sp));
+    return (struct cpu_info *)((sp | (STACK_SIZE - 1)) + 1) - 1;
+}
+
+static inline unsigned cpu_id(void)
+{
+    return cpu_info()->cpu;
+}
+
+static inline struct vcpu *current_vcpu(void)
+{
+    return READ_ONCE(cpu_info()->current);
+}
+
+static inline struct cpu_user_regs *guest_regs(void)
+{
+    return &cpu_info()->guest_regs;
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The x86 part of domains and vCPUs. */
+#ifndef ARCH_DOMAIN_H
+#define ARCH_DOMAIN_H
+
+#include "core/abi.h"
+#include "core/cpumask.h"
+
+struct pirq_map;
+struct io_bitmap;
+struct fpu_area;
+
+/* A bounce into the guest kernel that the exit path carries out (x86/bounce.c). */
+struct trap_bounce {
+    uint64_t rip;
+    uint32_t error_code;
+    uint16_t cs;
+    uint8_t flags; /* TBF_* */
+};
+
+#define TBF_EXCEPTION 1u       /* a bounce is due */
+#define TBF_ERROR_CODE 2u      /* the frame has an error code */
+#define TBF_INTERRUPT 4u       /* masks event delivery */
+
+struct callback {
+    uint64_t address;
+    bool disables_events;
+};
+
+struct arch_vcpu {
+    struct cpu_user_regs regs; /* while not on a CPU */
+    bool in_kernel;            /* guest mode: kernel (true) or user */
+    bool in_syscall;
+    uint8_t iopl;              /* virtual IOPL, as PHYSDEVOP_set_iopl or iret set it */
+
+    mfn_t kernel_table, user_table; /* L4 in use; each with its references; INVALID_MFN: none */
+    uint64_t cr3_kernel, cr3_user;  /* as loaded */
+
+    uint64_t kernel_sp;
+    uint16_t kernel_ss;
+    struct trap_info trap[256];
+    struct callback event_callback, failsafe_callback, syscall_callback, syscall32_callback,
+        sysenter_callback, nmi_callback;
+    struct trap_bounce bounce;
+
+    uint64_t cr0, cr2, cr4;    /* as the guest believes them; cr2 is in vcpu_info too */
+    uint64_t debugreg[8];
+    uint64_t fs_base, gs_base_kernel, gs_base_user; /* while not on a CPU */
+
+    mfn_t gdt_frame[14]; /* each with a FT_SEGDESC reference, INVALID_MFN beyond */
+    unsigned gdt_entries;
+    uint64_t ldt_base;
+    unsigned ldt_entries;
+
+    struct fpu_area *fpu;
+    bool fpu_dirty;        /* registers on CPU v->cpu are newer than fpu */
+    uint64_t xcr0, xcr0_accum;
+
+    vaddr_t iobmp;          /* PHYSDEVOP_set_iobitmap: the guest's own bitmap for user mode */
+    unsigned iobmp_limit;
+    uint32_t pci_cf8;       /* the guest's 0xcf8 latch */
+
+    cpumask_t dirty_cpus;  /* where TLB entries of its may remain */
+};
+
+struct arch_domain {
+    cpumask_t dirty_cpus;      /* CPUs that a vCPU of it runs on or was last loaded on */
+    struct pirq_map *pirqs;
+    struct io_bitmap *ports;   /* I/O ports it may use directly; NULL: none */
+    bool all_iomem;            /* may map any device memory that is not the hypervisor's */
+    mfn_t shared_mfn;
+    unsigned tsc_khz;
+};
+
+#endif

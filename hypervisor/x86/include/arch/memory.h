@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RAM as the hypervisor sees it: the direct map, the frame table and the machine-to-phys table. */
+#ifndef ARCH_MEMORY_H
+#define ARCH_MEMORY_H
+
+#include <arch/layout.h>
+
+#include "core/types.h"
+
+struct frame;
+
+static inline void *maddr_to_virt(maddr_t a)
+{
+    return (void *)(DIRECTMAP_START + a.v);
+}
+
+static inline void *mfn_to_virt(mfn_t m)
+{
+    return maddr_to_virt(mfn_to_maddr(m));
+}
+
+/* Only for addresses in the direct map. */
+static inline mfn_t virt_to_mfn(const void *va)
+{
+    return MFN(((uintptr_t)va - DIRECTMAP_START) >> PAGE_SHIFT);
+}
+
+/* Only for frames with an entry: mfn_valid(). */
+static inline struct frame *frame_entry(mfn_t m)
+{
+    return (struct frame *)(FRAME_TABLE_START + m.v * 16);
+}
+
+/* Machine-to-phys: written here (the guests' own view is read-only). Only for mfn_valid() frames. */
+void m2p_set(mfn_t m, pfn_t p);
+pfn_t m2p_get(mfn_t m);
+#define INVALID_M2P PFN(~0ull)
+
+#endif
