@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Host version: the little of a machine's part of domains and vCPUs that portable code may look at.
+ */
+#ifndef HOST_ARCH_DOMAIN_H
+#define HOST_ARCH_DOMAIN_H
+
+#include "core/abi.h"
+#include "core/cpumask.h"
+
+struct arch_vcpu {
+    struct cpu_user_regs regs;
+    bool in_kernel;
+    uint64_t cr2;
+    cpumask_t dirty_cpus;
+};
+
+struct arch_domain {
+    cpumask_t dirty_cpus;
+    bool all_iomem;
+    mfn_t shared_mfn;
+    unsigned tsc_khz;
+};
+
+#endif

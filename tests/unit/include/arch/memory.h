@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Host version: RAM is an arena of the test's (host_ram_init() in host.h), with a frame table and a
+ * machine-to-phys table beside it. A frame number outside the arena ends the test.
+ */
+#ifndef HOST_ARCH_MEMORY_H
+#define HOST_ARCH_MEMORY_H
+
+#include <arch/layout.h>
+
+#include "core/types.h"
+
+struct frame;
+
+void *maddr_to_virt(maddr_t a);
+void *mfn_to_virt(mfn_t m);
+mfn_t virt_to_mfn(const void *va);
+struct frame *frame_entry(mfn_t m);
+
+void m2p_set(mfn_t m, pfn_t p);
+pfn_t m2p_get(mfn_t m);
+#define INVALID_M2P PFN(~0ull)
+
+#endif
