@@ -10,19 +10,19 @@
 
 /* Every option's value; defaults set by cmdline_defaults(). */
 struct options {
-    char console[32];          /* console=com1,vga */
-    char com1[48], com2[48];   /* com1=115200,8n1 */
-    uint64_t dom0_mem_pages;   /* 0: all but a reserve */
+    char console[32];        /* console=com1,vga */
+    char com1[48], com2[48]; /* com1=115200,8n1 */
+    uint64_t dom0_mem_pages; /* 0: all but a reserve */
     uint64_t dom0_mem_max_pages;
-    unsigned dom0_max_vcpus;   /* 0: one a CPU */
-    unsigned maxcpus;          /* 0: all */
-    int loglvl, guest_loglvl;  /* lowest enum log_level not shown is loglvl + 1 */
+    unsigned dom0_max_vcpus;  /* 0: one a CPU */
+    unsigned maxcpus;         /* 0: all */
+    int loglvl, guest_loglvl; /* lowest enum log_level not shown is loglvl + 1 */
     bool sync_console;
-    bool noreboot;             /* after a panic: halt */
+    bool noreboot; /* after a panic: halt */
     bool smap, smep, pcid, x2apic;
     bool spec_ctrl;
-    char clocksource[16];      /* hpet, acpi, pit, or empty: the best */
-    bool audit;                /* audit memory when the control domain shuts down */
+    char clocksource[16]; /* hpet, acpi, pit, or empty: the best */
+    bool audit;           /* audit memory when the control domain shuts down */
 };
 
 extern struct options options;

@@ -31,7 +31,8 @@ size_t str_copy(char *dst, const char *src, size_t size);
 int fmt_string(char *buf, size_t size, const char *format, ...) printf_like(3, 4);
 int fmt_vstring(char *buf, size_t size, const char *format, va_list args);
 
-/* Parse an unsigned number (0x.., 0.., decimal); *end is set behind it. Overflow gives ULLONG_MAX. */
+/* Parse an unsigned number (0x.., 0.., decimal); *end is set behind it. Overflow gives ULLONG_MAX.
+ */
 unsigned long long str_to_ull(const char *s, const char **end);
 
 /*

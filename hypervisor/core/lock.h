@@ -26,20 +26,26 @@ enum lock_rank {
     RANK_TIME,        /* wall clock */
     /* From here on interrupts are off. */
     LOCK_IRQ = 0x40,
-    RANK_IRQ_DESC,    /* one interrupt line or vector */
-    RANK_EVTCHN_QUEUE,/* FIFO event queues */
-    RANK_SCHED,       /* a CPU's run queue (pairs: migration) */
-    RANK_TIMER,       /* a CPU's timer heap */
-    RANK_HEAP,        /* the frame allocator */
-    RANK_TLB,         /* TLB shoot-down */
-    RANK_PCI_CONFIG,  /* PCI configuration access by ports */
-    RANK_IOAPIC,      /* IOAPIC register window */
-    RANK_LOG,         /* the log ring */
-    RANK_CONSOLE,     /* console output devices */
+    RANK_IRQ_DESC,     /* one interrupt line or vector */
+    RANK_EVTCHN_QUEUE, /* FIFO event queues */
+    RANK_SCHED,        /* a CPU's run queue (pairs: migration) */
+    RANK_TIMER,        /* a CPU's timer heap */
+    RANK_HEAP,         /* the frame allocator */
+    RANK_TLB,          /* TLB shoot-down */
+    RANK_PCI_CONFIG,   /* PCI configuration access by ports */
+    RANK_IOAPIC,       /* IOAPIC register window */
+    RANK_CONSOLE,      /* console devices; a holder reads the log ring */
+    RANK_LOG,          /* the log ring */
 };
 
 struct spinlock {
-    uint32_t tickets; /* low half: now served; high half: next to be drawn */
+    union {
+        uint32_t tickets; /* both halves, for trylock() */
+        struct {
+            uint16_t serving; /* the ticket that holds the lock */
+            uint16_t next;    /* to be drawn */
+        };
+    };
     uint16_t rank;
     uint16_t owner; /* CPU + 1, debug builds */
 };
@@ -48,7 +54,7 @@ struct spinlock {
 
 void lock_init(struct spinlock *l, enum lock_rank rank);
 void lock(struct spinlock *l);
-bool trylock(struct spinlock *l);
+bool trylock(struct spinlock *l) must_check;
 void unlock(struct spinlock *l);
 unsigned long lock_irqsave(struct spinlock *l);
 void unlock_irqrestore(struct spinlock *l, unsigned long flags);
@@ -56,6 +62,11 @@ void unlock_irqrestore(struct spinlock *l, unsigned long flags);
 void lock_pair(struct spinlock *a, struct spinlock *b);
 void unlock_pair(struct spinlock *a, struct spinlock *b);
 bool lock_held(const struct spinlock *l);
+/*
+ * For a panic, whose locks may be held by a CPU that has been stopped: from now on lock() waits a
+ * bounded time, then goes on without the lock, and no order is checked.
+ */
+void lock_break_all(void);
 /* Debug builds: panic unless this CPU holds no lock. Called on the way to a guest. */
 void lock_assert_none(void);
 

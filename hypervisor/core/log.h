@@ -18,10 +18,10 @@ void log_print(enum log_level level, const char *format, ...) printf_like(2, 3);
 /* Names the current domain and vCPU at the head of the line. */
 void log_guest(enum log_level level, const char *format, ...) printf_like(2, 3);
 
-#define log_error(...) log_print(LOG_ERROR, __VA_ARGS__)
+#define log_error(...)   log_print(LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) log_print(LOG_WARNING, __VA_ARGS__)
-#define log_info(...) log_print(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) log_print(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)    log_print(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)   log_print(LOG_DEBUG, __VA_ARGS__)
 
 /*
  * Copy ring text from position *index (bytes since boot) on; returns the count and moves *index.
