@@ -26,16 +26,17 @@ enum lock_rank {
     RANK_TIME,        /* wall clock */
     /* From here on interrupts are off. */
     LOCK_IRQ = 0x40,
-    RANK_IRQ_DESC,     /* one interrupt line or vector */
-    RANK_EVTCHN_QUEUE, /* FIFO event queues */
-    RANK_SCHED,        /* a CPU's run queue (pairs: migration) */
-    RANK_TIMER,        /* a CPU's timer heap */
-    RANK_HEAP,         /* the frame allocator */
-    RANK_TLB,          /* TLB shoot-down */
-    RANK_PCI_CONFIG,   /* PCI configuration access by ports */
-    RANK_IOAPIC,       /* IOAPIC register window */
-    RANK_CONSOLE,      /* console devices; a holder reads the log ring */
-    RANK_LOG,          /* the log ring */
+    RANK_IRQ_DESC,      /* one interrupt line or vector */
+    RANK_EVTCHN_QUEUE,  /* FIFO event queues */
+    RANK_SCHED,         /* a CPU's run queue (pairs: migration) */
+    RANK_TIMER,         /* a CPU's timer heap */
+    RANK_HEAP,          /* the frame allocator */
+    RANK_TLB,           /* TLB shoot-down */
+    RANK_PCI_CONFIG,    /* PCI configuration access by ports */
+    RANK_IOAPIC,        /* IOAPIC register window */
+    RANK_CONSOLE_INPUT, /* what was typed */
+    RANK_CONSOLE,       /* console devices; a holder reads the log ring */
+    RANK_LOG,           /* the log ring */
 };
 
 struct spinlock {
