@@ -53,6 +53,10 @@ struct vcpu {
     struct arch_vcpu arch;
 };
 
+#define NR_WATCHDOGS 2u
+/* shutdown_code of a domain that has named none. */
+#define SHUTDOWN_CODE_NONE (~0u)
+
 struct domain {
     domid_t id;
     uint32_t refs; /* the structure stays while above zero; atomic */
@@ -65,7 +69,8 @@ struct domain {
     unsigned shutdown_code; /* SHUTDOWN_* (xen/sched.h) */
     char crash_reason[96];  /* why domain_crash() ended it; empty otherwise */
     int32_t pause_count;    /* domain_pause() nesting, atomic */
-    int32_t controller_pause_count;
+    bool controller_paused; /* one of pause_count is the toolstack's */
+    uint8_t kill_step;      /* how far domain_kill() has come */
     xen_domain_handle_t handle; /* UUID, kept for the toolstack */
 
     struct spinlock lock; /* RANK_DOMAIN */
@@ -81,6 +86,9 @@ struct domain {
     ns_t time_offset_s;
     uint64_t vm_assist; /* VMASST_TYPE_* bits */
 
+    struct timer watchdog[NR_WATCHDOGS]; /* SCHEDOP_watchdog */
+    uint32_t watchdogs_used;             /* bitmap; under lock */
+
     struct evtchn_domain evtchn;
     struct grant_table *grant;
     struct arch_domain arch;
@@ -95,10 +103,36 @@ struct domain_config {
     xen_domain_handle_t handle;
 };
 
-/* A paused domain without memory or vCPUs. -XEN_EEXIST, -XEN_ENOMEM, -XEN_EINVAL. */
+/*
+ * A domain without memory or vCPUs, paused as by the toolstack: domain_controller_unpause() lets it
+ * run. The list's hold on it ends with domain_kill(); *out carries none of its own.
+ * -XEN_EEXIST, -XEN_ENOMEM, -XEN_EINVAL.
+ */
 int domain_create(domid_t id, const struct domain_config *config, struct domain **out) must_check;
+/*
+ * Make vCPU `id`, down and without a register state. -XEN_EINVAL, -XEN_EEXIST, -XEN_ENOMEM. Calls for
+ * one domain must not run at once (the caller's RANK_DOMAIN or RANK_CONTROL lock).
+ */
 int vcpu_create(struct domain *d, unsigned id, unsigned cpu) must_check;
-/* Stop it and give back all it has. -XEN_ERESTART: call again. */
+/* Drop what a stopped vCPU of a dying domain holds: timers and the registered info page. */
+void vcpu_release(struct vcpu *v);
+void vcpu_free(struct vcpu *v);
+/* Set or clear VPF_DOWN. vcpu_up: -XEN_EINVAL when it has no register state. */
+int vcpu_up(struct vcpu *v) must_check;
+void vcpu_down(struct vcpu *v);
+/* Ask for an NMI at the next entry to the guest. */
+void vcpu_send_nmi(struct vcpu *v);
+/*
+ * An event may be delivered to v, which is current or stopped: pending and not masked, or an NMI.
+ */
+bool vcpu_event_due(const struct vcpu *v);
+/* Where v->info points while the shared page has no place for it: masked, never seen by a guest. */
+extern struct vcpu_info vcpu_info_dummy;
+
+/*
+ * Stop it and give back all it has. -XEN_ERESTART: call again; -XEN_EINVAL for the control domain
+ * and the caller's own. Under RANK_CONTROL, or otherwise one caller at a time.
+ */
 int domain_kill(struct domain *d) must_check;
 
 /* Find and hold; NULL when there is none. DOMID_SELF is resolved by the caller. */
@@ -122,7 +156,11 @@ void domain_shutdown(struct domain *d, unsigned code);
 void domain_resume(struct domain *d);
 
 void domain_pause(struct domain *d);   /* waits until no vCPU of it runs; d != current's */
+void domain_pause_nowait(struct domain *d);
 void domain_unpause(struct domain *d);
+/* The toolstack's own pause, which does not nest. -XEN_EINVAL when it is (un)paused already. */
+int domain_controller_pause(struct domain *d) must_check;
+int domain_controller_unpause(struct domain *d) must_check;
 
 /* The vCPU on this CPU; an idle vCPU when there is none. From the machine layer. */
 static inline struct vcpu *current_vcpu(void);

@@ -8,32 +8,55 @@
 
 #include "core/abi.h"
 #include "core/cpumask.h"
+#include "core/timer.h"
 
 struct domain;
 struct vcpu;
 
+#define SCHED_WEIGHT_DEFAULT 256u
+#define SCHED_WEIGHT_CONTROL 512u
+#define SCHED_WEIGHT_MAX 65535u
+
+/* All fields under the lock of the run queue of vcpu->cpu. */
 struct sched_vcpu {
     struct vcpu *next, *prev; /* the run queue, ordered by vtime */
     int64_t vtime;            /* weighted run time, ns; relative to the queue's floor */
-    ns_t started;             /* when it was last put on a CPU */
+    ns_t started;             /* while it runs: up to when its time is accounted */
+    ns_t arrived;             /* when it came to this queue from another */
     cpumask_t affinity;       /* where it may run */
+    cpumask_t unpinned;       /* affinity to return to after SCHEDOP_pin_override; empty: not pinned */
     uint16_t weight;          /* 1..65535, 256 by default */
     uint16_t cap;             /* percent of one CPU, 0: none */
     bool queued;
     bool yielded;
+    bool requeue; /* became runnable while its state was being saved: sched_switched() queues it */
+    bool parked;  /* has used up its cap; cap_timer will end that */
+    ns_t cap_used, cap_since; /* run time charged in the cap's period, and when that began */
+    struct timer cap_timer;
 };
 
 void sched_init(void);               /* once, on the boot CPU */
-void sched_cpu_init(unsigned cpu);   /* makes the CPU's idle vCPU known */
+/*
+ * Makes the CPU's idle vCPU, idle_domain.vcpu[cpu]: marked as running there. Called once timers of
+ * that CPU are initialised and before anything can be scheduled on it.
+ */
+void sched_cpu_init(unsigned cpu);
 void sched_vcpu_init(struct vcpu *v);
-void sched_vcpu_remove(struct vcpu *v);
+void sched_vcpu_remove(struct vcpu *v); /* paused for good; before it is freed */
 
 /* Recheck whether v may run, and queue it if so. Any context. */
 void vcpu_wake(struct vcpu *v);
-/* Stop v from running and wait until it does not (not for current). Nests. */
+/* End VPF_BLOCKED and VPF_POLLING, if v is in one, and wake it. True when it was. Any context. */
+bool vcpu_unblock(struct vcpu *v);
+/* Its pause flags or counts have changed so that it may not run: take it off its queue or CPU. */
+void vcpu_sleep(struct vcpu *v);
+/*
+ * Stop v from running and wait until it does not (not for current; interrupts on). Nests.
+ */
 void vcpu_pause(struct vcpu *v);
 void vcpu_pause_nowait(struct vcpu *v);
 void vcpu_unpause(struct vcpu *v);
+void vcpu_wait_stopped(struct vcpu *v); /* the second half of vcpu_pause() */
 bool vcpu_runnable(const struct vcpu *v);
 /* The current vCPU: block until an event; give way. */
 void vcpu_block(void);
@@ -42,6 +65,29 @@ void sched_yield(void);
 void schedule(void);
 /* CPU time v has had, ns. */
 ns_t sched_vcpu_time(struct vcpu *v);
+
+/*
+ * Change the share: weight 1..SCHED_WEIGHT_MAX; cap in percent of one CPU, 0 for none, at most
+ * 100. -XEN_EINVAL. The same values for each vCPU of a domain are its caller's choice.
+ */
+int sched_set_params(struct vcpu *v, unsigned weight, unsigned cap) must_check;
+/* -XEN_EINVAL when no CPU that is online is in the mask; -XEN_EBUSY while v is pinned. */
+int sched_set_affinity(struct vcpu *v, cpumask_t mask) must_check;
+/* Run on this CPU alone until sched_unpin(). -XEN_EINVAL, -XEN_EBUSY when pinned already. */
+int sched_pin(struct vcpu *v, unsigned cpu) must_check;
+int sched_unpin(struct vcpu *v) must_check;
+/* What each CPU runs and who waits, to the log. */
+void sched_dump(void);
+
+/* ---- Run states (runstate.c) --------------------------------------------------------------- */
+
+/* v's run state brought up to this moment: the times sum to the time since v was made. */
+void runstate_get(struct vcpu *v, struct vcpu_runstate_info *out);
+/*
+ * Write the current vCPU's run state to the area that it registered, after switching to it. An area
+ * that is not mapped is passed over. Called with no lock held.
+ */
+void runstate_publish(struct vcpu *v);
 
 /*
  * From the machine layer: make `next` the current vCPU. Called with interrupts off, not holding a

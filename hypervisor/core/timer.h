@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Timers: a heap a CPU, driven by the machine's one-shot timer. A handler runs from SOFTIRQ_TIMER
- * on the timer's CPU with interrupts on and no lock held.
+ * on the timer's CPU with interrupts on and no lock held. The heap's links are in struct timer
+ * itself, so that setting a timer never needs memory and never fails.
  */
 #ifndef CORE_TIMER_H
 #define CORE_TIMER_H
@@ -12,9 +13,9 @@ struct timer {
     ns_t expires;
     void (*fn)(void *data);
     void *data;
-    uint32_t heap_index; /* position in the CPU's heap + 1; 0 when not set */
+    struct timer *child, *next, *prev; /* the heap; timer.c's alone */
     uint16_t cpu;
-    bool running;
+    bool set; /* in the heap of `cpu` */
     bool killed;
 };
 
@@ -23,12 +24,23 @@ void timer_cpu_init(unsigned cpu);
 void timer_init(struct timer *t, void (*fn)(void *data), void *data, unsigned cpu);
 void timer_set(struct timer *t, ns_t expires); /* absolute, system time; replaces a former time */
 void timer_stop(struct timer *t);              /* the handler may still be running elsewhere */
-void timer_kill(struct timer *t);              /* as stop; waits for the handler; never set again */
+/*
+ * As stop; the timer can never be set again; waits for a handler that runs on another CPU, so
+ * interrupts must be on. A handler may kill its own timer.
+ */
+void timer_kill(struct timer *t);
 void timer_migrate(struct timer *t, unsigned cpu);
+static inline bool timer_is_set(const struct timer *t)
+{
+    return READ_ONCE(t->set);
+}
 
 /* System time: nanoseconds since boot, monotone over all CPUs. From the machine layer. */
 ns_t now(void);
-/* Machine layer: interrupt this CPU (then timer_interrupt()) at `deadline`, or never. */
+/*
+ * Machine layer: interrupt this CPU (then timer_interrupt()) at `deadline`, at once when that has
+ * passed. Called with interrupts off and the queue's lock held.
+ */
 void arch_timer_program(ns_t deadline);
 /* Called by the machine layer's timer interrupt. */
 void timer_interrupt(void);
