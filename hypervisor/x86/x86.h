@@ -101,7 +101,8 @@
 /* The hypervisor's selectors, in the reserved page of every GDT (xen/arch-x86/xen.h). */
 #define HV_CS 0xe008
 #define HV_DS 0x0000
-#define HV_CS32 0xe010
+#define HV_SS 0xe010 /* HV_CS + 8: what SYSCALL loads into SS, so that IRET may load it again */
+#define HV_CS32 0xe038
 #define HV_TSS 0xe040
 #define HV_LDT 0xe050
 

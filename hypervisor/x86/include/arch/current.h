@@ -18,7 +18,11 @@ struct cpu_info {
     uint64_t percpu_offset;
     uint32_t cpu;
     uint32_t pad;
+    uint64_t align; /* see below */
 };
+/* RSP0 is &guest_regs.es, and the CPU aligns it down to 16 (Intel SDM 3A 6.14.2): it must be so. */
+static_assert((sizeof(struct cpu_info) - offsetof(struct cpu_info, guest_regs.es)) % 16 == 0,
+              "an interrupt's frame lands in guest_regs");
 
 static inline struct cpu_info *cpu_info(void)
 {
