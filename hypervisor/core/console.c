@@ -163,8 +163,10 @@ static void open_devices(const char *list)
         if (dev != NULL)
             add_device(dev);
     }
-    if (early != NULL && !keep_early)
+    if (early != NULL && !keep_early) {
         remove_device(early);
+        arch_console_close(early);
+    }
 }
 
 void console_init(void)

@@ -43,6 +43,7 @@ void console_input(char c);
 struct console_device *arch_console_early(void); /* NULL: none */
 /* Open the device of this name as the options say. NULL when there is none, having said so. */
 struct console_device *arch_console_open(const char *name);
+void arch_console_close(struct console_device *dev); /* the early one, which was not chosen */
 void arch_console_enable_input(void);
 /* Give up the screen; the device to be removed from the console, NULL: none. */
 struct console_device *arch_console_release_screen(void);

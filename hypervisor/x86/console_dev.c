@@ -42,6 +42,11 @@ struct console_device *arch_console_open(const char *name)
     return NULL;
 }
 
+void arch_console_close(struct console_device *dev)
+{
+    serial_close(dev);
+}
+
 void arch_console_enable_input(void)
 {
     serial_enable_input();

@@ -225,6 +225,13 @@ struct console_device *serial_open(unsigned nr, const struct serial_setup *s)
     return &u->dev;
 }
 
+void serial_close(struct console_device *dev)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(uarts); i++)
+        if (&uarts[i].dev == dev)
+            uarts[i].open = false;
+}
+
 bool serial_owns_port(uint16_t port)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(uarts); i++)

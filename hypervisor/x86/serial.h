@@ -20,6 +20,7 @@ bool serial_parse(struct serial_setup *s, const char *text) must_check;
 
 /* Set up com1 (0) or com2 (1); NULL when there is no such device. */
 struct console_device *serial_open(unsigned nr, const struct serial_setup *s);
+void serial_close(struct console_device *dev); /* no longer the hypervisor's */
 void serial_default_setup(unsigned nr, struct serial_setup *s);
 void serial_enable_input(void);
 /* Is this I/O port one of a serial port that the hypervisor uses? The control domain gets the
