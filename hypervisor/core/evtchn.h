@@ -19,7 +19,7 @@ struct evtchn_fifo_domain;
 struct evtchn_fifo_vcpu;
 struct evtchn_delivery; /* what the two ABIs do differently */
 
-#define EVTCHN_2L_PORTS 4096u
+#define EVTCHN_2L_PORTS   4096u
 #define EVTCHN_FIFO_PORTS (1u << 17)
 
 struct evtchn_domain {
@@ -54,14 +54,16 @@ void evtchn_domain_free(struct domain *d);
 void evtchn_send_vcpu_virq(struct vcpu *v, unsigned virq);
 void evtchn_send_global_virq(struct domain *d, unsigned virq);
 void evtchn_send_pirq(struct domain *d, unsigned pirq);
+/* PHYSDEVOP_eoi where it implies EVTCHNOP_unmask of the PIRQ's port. */
+void evtchn_unmask_pirq(struct domain *d, unsigned pirq);
 
 /* Is the port pending now, masked or not? For SCHEDOP_poll. False for ports not in use. */
 bool evtchn_port_pending(struct domain *d, evtchn_port_t port);
 /*
- * SCHEDOP_poll. From evtchn_poll_start() on, an event on port `only` (on any port when 0) clears v's
- * VPF_POLLING and VPF_BLOCKED, forgets the poll and wakes v. So the caller sets its pause flag, then
- * calls this, then looks at the ports once more, and sleeps if none is pending; evtchn_poll_stop()
- * ends it for any other reason (time-out, an upcall, a port found pending).
+ * SCHEDOP_poll. From evtchn_poll_start() on, an event on port `only` (on any port when 0) clears
+ * v's VPF_POLLING and VPF_BLOCKED, forgets the poll and wakes v. So the caller sets its pause flag,
+ * then calls this, then looks at the ports once more, and sleeps if none is pending;
+ * evtchn_poll_stop() ends it for any other reason (time-out, an upcall, a port found pending).
  */
 void evtchn_poll_start(struct vcpu *v, evtchn_port_t only);
 void evtchn_poll_stop(struct vcpu *v);
@@ -76,13 +78,13 @@ void vcpu_raise_upcall(struct vcpu *v);
 
 /* ---- What the machine layer provides for PIRQs -------------------------------------------- */
 
+/*
+ * Called with d's event lock held (RANK_EVTCHN): may take higher ranks only. arch_pirq_bind()
+ * refuses what d may not have (-XEN_EPERM) or what is not shareable (-XEN_EBUSY); interrupts may be
+ * sent before it returns. After arch_pirq_unbind() no evtchn_send_pirq() begins for that PIRQ.
+ */
 int arch_pirq_bind(struct domain *d, unsigned pirq, bool share) must_check;
 void arch_pirq_unbind(struct domain *d, unsigned pirq);
-/*
- * Called with d's event lock held (RANK_EVTCHN): may take higher ranks only. arch_pirq_bind() refuses
- * what d may not have (-XEN_EPERM) or what is not shareable (-XEN_EBUSY); interrupts may be sent
- * before it returns. After arch_pirq_unbind() no evtchn_send_pirq() begins for that PIRQ.
- */
 unsigned arch_pirq_count(const struct domain *d); /* does not change while d lives */
 
 /* The debug key: d's ports, one a line. */

@@ -27,7 +27,8 @@ enum lock_rank {
     /* From here on interrupts are off. */
     LOCK_IRQ = 0x40,
     RANK_IRQ_DESC,      /* one interrupt line or vector */
-    RANK_EVTCHN_QUEUE,  /* FIFO event queues */
+    RANK_EVTCHN_PORT,   /* one port, against senders (pairs: interdomain) */
+    RANK_EVTCHN_QUEUE,  /* FIFO event queues of a vCPU (pairs: an event that moves) */
     RANK_SCHED,         /* a CPU's run queue (pairs: migration) */
     RANK_TIMER,         /* a CPU's timer heap */
     RANK_HEAP,          /* the frame allocator */
