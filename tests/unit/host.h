@@ -15,6 +15,11 @@
 
 #include <setjmp.h>
 
+/* The C library's function of this name is another. */
+#define sched_yield libc_sched_yield
+#include <pthread.h>
+#undef sched_yield
+
 #include "core/frame.h"
 #include "core/guest.h"
 #include "core/lib.h"
