@@ -5,6 +5,7 @@
 
 #include "core/abi.h"
 #include "core/cpumask.h"
+#include "core/frame.h"
 
 struct pirq_map;
 struct io_bitmap;
@@ -49,6 +50,7 @@ struct arch_vcpu {
 
     mfn_t gdt_frame[14]; /* each with a FT_SEGDESC reference, INVALID_MFN beyond */
     unsigned gdt_entries;
+    mfn_t ldt_frame[16]; /* mapped so far, each with a FT_SEGDESC reference; INVALID_MFN: not */
     uint64_t ldt_base;
     unsigned ldt_entries;
 
@@ -60,7 +62,10 @@ struct arch_vcpu {
     unsigned iobmp_limit;
     uint32_t pci_cf8;       /* the guest's 0xcf8 latch */
 
-    cpumask_t dirty_cpus;  /* where TLB entries of its may remain */
+    vaddr_t time_area;      /* where time.c last wrote vcpu_time_info, and the TSC base it wrote */
+    uint64_t time_area_tsc;
+
+    struct torn_tables torn; /* page tables being taken down piecemeal */
 };
 
 struct arch_domain {
