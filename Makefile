@@ -95,11 +95,10 @@ $O/paravane.elf: $(HV_OBJ) $O/symbols.o $O/paravane.lds
 	$Q $(CC) $(HV_LDFLAGS) -Wl,-T,$O/paravane.lds -o $@ $(filter %.o,$^)
 	$Q $(NM) -n $@ | hypervisor/x86/mksymbols | cmp - $O/symbols.S
 
-# What a boot loader takes: the flat image, its header giving addresses (Multiboot 1's address
-# fields, Multiboot 2's address tag), since QEMU loads no 64-bit ELF file.
+# What a boot loader takes: the same file without symbols and debugging information.
 $O/paravane: $O/paravane.elf
 	$(call say,IMAGE,$@)
-	$Q $(OBJCOPY) -O binary $< $@
+	$Q $(OBJCOPY) --strip-all $< $@
 
 # --- tools of the host --------------------------------------------------------------------------
 
@@ -144,7 +143,7 @@ ifneq ($(filter unit test $B/unit/%,$(MAKECMDGOALS)),)
 -include $(UNIT_BIN:=.mk)
 endif
 
-$(UNIT_BIN): $B/unit/%:
+$(UNIT_BIN): $B/unit/%: | $B/unit/%.mk
 	$Q $(CC) -fsanitize=address,undefined -o $@ $(filter %.o,$^) $(LIBS)
 
 PROVE := prove $(if $(MAKE_TERMOUT),,-Q)
