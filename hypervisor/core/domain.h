@@ -14,6 +14,7 @@
 #include "core/heap.h"
 #include "core/lock.h"
 #include "core/sched.h"
+#include "core/softirq.h"
 #include "core/timer.h"
 
 struct grant_table;
@@ -86,6 +87,7 @@ struct domain {
     ns_t time_offset_s;
     uint64_t vm_assist; /* VMASST_TYPE_* bits */
 
+    struct tasklet free_tasklet;         /* frees the structure, where no lock is held */
     struct timer watchdog[NR_WATCHDOGS]; /* SCHEDOP_watchdog */
     uint32_t watchdogs_used;             /* bitmap; under lock */
 
@@ -117,6 +119,11 @@ int vcpu_create(struct domain *d, unsigned id, unsigned cpu) must_check;
 /* Drop what a stopped vCPU of a dying domain holds: timers and the registered info page. */
 void vcpu_release(struct vcpu *v);
 void vcpu_free(struct vcpu *v);
+/* The timers of a vCPU and of a domain (vcpu_timer.c). */
+void vcpu_timers_init(struct vcpu *v);
+void vcpu_timers_kill(struct vcpu *v);
+void domain_watchdogs_init(struct domain *d);
+void domain_watchdogs_kill(struct domain *d);
 /* Set or clear VPF_DOWN. vcpu_up: -XEN_EINVAL when it has no register state. */
 int vcpu_up(struct vcpu *v) must_check;
 void vcpu_down(struct vcpu *v);
@@ -137,12 +144,18 @@ int domain_kill(struct domain *d) must_check;
 
 /* Find and hold; NULL when there is none. DOMID_SELF is resolved by the caller. */
 struct domain *domain_get(domid_t id);
-void domain_put(struct domain *d); /* frees the structure with the last hold */
+void domain_put(struct domain *d); /* any context; the structure is freed after the last hold */
 /*
  * The domain that a hypercall argument names: DOMID_SELF, or another if the caller is privileged.
  * -XEN_ESRCH, -XEN_EPERM. To be dropped by domain_put().
  */
 int domain_get_for(struct vcpu *caller, domid_t id, struct domain **out) must_check;
+
+/*
+ * Without a lock and without taking a hold: for who knows that the structure stays, because it owns a
+ * frame or is held otherwise.
+ */
+struct domain *domain_by_id(domid_t id);
 
 extern struct domain *domain_list; /* RANK_DOMLIST */
 extern struct spinlock domain_list_lock;
