@@ -27,4 +27,31 @@ int paging_map_page(uint64_t va, mfn_t mfn, uint64_t flags) must_check;
 /* The entry that maps `va` in slots 260-261, or NULL: for windows changed often (GDT, LDT). */
 uint64_t *paging_l1_entry(uint64_t va);
 
+/*
+ * The stack block of a CPU other than the boot CPU: STACK_SIZE bytes, with nothing mapped below
+ * each block, so that no stack runs into another.
+ */
+#define STACK_AREA_STRIDE (2 * STACK_SIZE)
+#define STACK_AREA_START  (VMAP_END - NR_CPUS * STACK_AREA_STRIDE)
+/*
+ * Pages of a stack block, from its base: the stacks of NMI, double fault and machine check, then a
+ * page that is never mapped, then the main stack.
+ */
+#define STACK_PAGE_NMI    0u
+#define STACK_PAGE_DF     1u
+#define STACK_PAGE_MC     2u
+#define STACK_PAGE_GUARD  3u
+#define STACK_PAGES       (STACK_SIZE >> PAGE_SHIFT)
+
+/*
+ * The M2P is backed by 2 MiB pages, each for the frames of 1 GiB of machine memory; the frame table
+ * likewise, each for 512 MiB. Chunks without RAM have none.
+ */
+unsigned m2p_chunk_count(void);      /* one past the highest chunk present */
+mfn_t m2p_chunk_mfn(unsigned chunk); /* INVALID_MFN: absent */
+bool paging_frame_chunk_present(uint64_t chunk);
+mfn_t paging_frame_table_end(void); /* one past the highest frame with an entry */
+#define M2P_CHUNK_FRAMES_SHIFT   18u
+#define FRAME_CHUNK_FRAMES_SHIFT 17u
+
 #endif

@@ -10,7 +10,7 @@
 
 /* Where a loader that cannot relocate puts the image; any multiple of 2 MiB below 4 GiB works. */
 #define IMAGE_PHYS_PREFERRED 0x200000
-#define IMAGE_PHYS_ALIGN 0x200000
+#define IMAGE_PHYS_ALIGN     0x200000
 
 /* Bytes kept free at the top of the boot stack for struct cpu_info. */
 #define BOOT_STACK_RESERVE 256
@@ -27,6 +27,7 @@
 extern char image_start[], image_text_end[], image_rodata_end[], image_data_end[], image_end[];
 extern char percpu_start[], percpu_end[];
 extern char boot_stack[];
+extern char boot_stack_guard[]; /* from here to boot_stack nothing is mapped */
 
 /* The machine address at which the loader put image_start. */
 extern uint64_t image_phys;

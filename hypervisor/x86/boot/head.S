@@ -175,7 +175,7 @@ no_nx:
 #define VGA_TEXT 0xb8000
 #define VGA_ATTRIBUTE 0x4f00
 early_stop:
-        mov $0xb8000, %edi
+        mov $VGA_TEXT, %edi
         mov $(COM1 + 3), %edx           /* line control: divisor latch */
         mov $0x80, %al
         out %al, %dx
@@ -231,19 +231,19 @@ make_tables:
         loop 1b
 
         lea HERE(boot_l3_low), %edi
-        lea HERE(boot_l2_low) + TABLE_BITS, %eax
+        lea HERE(boot_l2_low + TABLE_BITS), %eax
         mov $EARLY_DIRECT_TABLES, %ecx
 1:      mov %eax, (%edi)
         add $0x1000, %eax
         add $8, %edi
         loop 1b
 
-        lea HERE(boot_l2_image) + TABLE_BITS, %eax
+        lea HERE(boot_l2_image + TABLE_BITS), %eax
         mov %eax, HERE(boot_l3_image + 8 * L3_INDEX(IMAGE_VIRT_START))
-        lea HERE(boot_l3_low) + TABLE_BITS, %eax
+        lea HERE(boot_l3_low + TABLE_BITS), %eax
         mov %eax, HERE(boot_l4)
         mov %eax, HERE(boot_l4 + 8 * SLOT(DIRECTMAP_START))
-        lea HERE(boot_l3_image) + TABLE_BITS, %eax
+        lea HERE(boot_l3_image + TABLE_BITS), %eax
         mov %eax, HERE(boot_l4 + 8 * SLOT(IMAGE_VIRT_START))
         ret
 

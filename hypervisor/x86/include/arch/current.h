@@ -16,9 +16,9 @@ struct cpu_info {
     struct cpu_user_regs guest_regs; /* what entry code pushes; es, ds, fs, gs only while switching */
     struct vcpu *current;
     uint64_t percpu_offset;
+    uint16_t *iomap_base; /* of this CPU's TSS: written at each change of guest mode */
     uint32_t cpu;
     uint32_t pad;
-    uint64_t align; /* see below */
 };
 /* RSP0 is &guest_regs.es, and the CPU aligns it down to 16 (Intel SDM 3A 6.14.2): it must be so. */
 static_assert((sizeof(struct cpu_info) - offsetof(struct cpu_info, guest_regs.es)) % 16 == 0,
