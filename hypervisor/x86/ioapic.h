@@ -19,7 +19,4 @@ bool ioapic_remote_irr(unsigned gsi);
 bool ioapic_read_register(uint64_t base, uint32_t reg, uint32_t *val);
 bool ioapic_exists(uint64_t base);
 
-/* Registers of interrupt controllers that no guest may map: local APIC, IOAPICs, MSI window. */
-bool irq_owns_mmio(mfn_t mfn);
-
 #endif

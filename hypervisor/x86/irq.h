@@ -18,7 +18,7 @@ struct msi_entry;
 #define VECTOR_DYNAMIC_LAST 0xefu
 #define VECTOR_INT80 0x80u /* guests' own software interrupt */
 #define VECTOR_CALL_FUNCTION 0xf8u
-#define VECTOR_TLB_FLUSH 0xf9u
+#define VECTOR_TLB 0xf9u
 #define VECTOR_KICK 0xfau
 #define VECTOR_TIMER 0xfbu
 #define VECTOR_ERROR 0xfeu
@@ -40,6 +40,8 @@ int irq_request_isa(unsigned isa_irq, void (*fn)(void *), void *data) must_check
 
 /* Trigger and polarity of a GSI, as the control domain's AML says. -XEN_EINVAL, -XEN_EBUSY. */
 int irq_setup_gsi(unsigned gsi, bool level, bool active_low) must_check;
+/* Give a GSI a vector if it has none. -XEN_EINVAL: no such pin; -XEN_ENOSPC. */
+int irq_gsi_prepare(unsigned gsi) must_check;
 /* The vector of a GSI; 0: none yet. */
 unsigned irq_gsi_vector(unsigned gsi);
 bool irq_gsi_is_hypervisors(unsigned gsi);

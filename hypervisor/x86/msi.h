@@ -25,6 +25,8 @@ void msi_teardown(unsigned irq);
 unsigned msi_set_of(unsigned irq, unsigned *count);
 /* Is the descriptor a message of a device that is set up? */
 bool msi_irq_valid(unsigned irq);
+/* Hold back a message, or let it through; where the device cannot, nothing. Any context. */
+void msi_mask(unsigned irq, bool masked);
 /* Write everything again after the device lost it. -XEN_ENODEV. */
 int msi_restore(struct pci_address dev) must_check;
 /* Forget a device that is gone; its descriptors are unbound by the caller first. */
