@@ -206,16 +206,20 @@ mfn_t heap_alloc_frames_bits(unsigned order, unsigned bits, unsigned flags)
 }
 
 #ifdef PARAVANE_DEBUG
-/* Does a free block contain this frame? Lock held. */
-static bool inside_free_block(mfn_t mfn)
+/* No free block may contain a frame that is freed now. Lock held. */
+static void check_not_free(mfn_t mfn)
 {
     for (unsigned order = 0; order <= HEAP_MAX_ORDER; order++) {
         mfn_t head = MFN(mfn.v & ~((1ull << order) - 1));
         if (mfn_valid(head) && frame_is_free_head(frame_entry(head)) &&
             frame_free_read(frame_entry(head), head).order >= order)
-            return true;
+            panic("frame %#lx was freed twice", (unsigned long)mfn.v);
     }
-    return false;
+}
+#else
+static void check_not_free(mfn_t mfn)
+{
+    (void)mfn;
 }
 #endif
 
@@ -232,7 +236,7 @@ void heap_free_frames(mfn_t mfn, unsigned order, bool dirty)
     b.stamp = arch_tlb_stamp();
 
     unsigned long flags = lock_irqsave(&heap.lock);
-    ASSERT(!inside_free_block(mfn));
+    check_not_free(mfn);
     block_insert(b);
     heap.free += 1ull << order;
     heap.dirty += dirty ? 1ull << order : 0;
