@@ -159,10 +159,15 @@ void vcpu_wake(struct vcpu *v)
 
 bool vcpu_unblock(struct vcpu *v)
 {
-    uint32_t blocked = VPF_BLOCKED | VPF_POLLING;
+    const uint32_t blocked = VPF_BLOCKED | VPF_POLLING;
+    uint32_t was = READ_ONCE(v->pause_flags) & blocked;
 
-    if (!(READ_ONCE(v->pause_flags) & blocked) ||
-        !(atomic_fetch_and(&v->pause_flags, ~blocked) & blocked))
+    if (was == 0)
+        return false;
+    /* First, so that if v is already in another poll by now, the next line ends that one too. */
+    if (was & VPF_POLLING)
+        evtchn_poll_stop(v);
+    if (!(atomic_fetch_and(&v->pause_flags, ~blocked) & blocked))
         return false;
     vcpu_wake(v);
     return true;
