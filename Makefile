@@ -38,7 +38,7 @@ HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -fvisibility=hidden -mno-red
 	-fcf-protection=none -fno-asynchronous-unwind-tables $(WARNINGS) \
 	-Ihypervisor -Ihypervisor/x86/include $(if $(filter 1,$(DEBUG)),-DPARAVANE_DEBUG)
 HV_LDFLAGS := -static -nostdlib -nostartfiles -Wl,--build-id=sha1 -Wl,-z,noexecstack \
-	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
+	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--no-relax
 
 HV_SRC := $(sort $(wildcard hypervisor/core/*.c) \
 	$(filter-out %/asm_offsets.c,$(wildcard $(addprefix hypervisor/x86/,*.[cS] */*.[cS]))))

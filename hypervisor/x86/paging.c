@@ -17,6 +17,7 @@
 #include "core/log.h"
 #include "x86/boot/boot.h"
 #include "x86/bootmem.h"
+#include "x86/cpu.h"
 
 #define LEVEL_SHIFT(level) (PAGE_SHIFT + 9 * ((level)-1))
 #define LARGE_SIZE         (1ull << LEVEL_SHIFT(2))
@@ -37,10 +38,7 @@
 static_assert((8ull << M2P_CHUNK_FRAMES_SHIFT) == LARGE_SIZE, "a chunk of the M2P is a page");
 static_assert((16ull << FRAME_CHUNK_FRAMES_SHIFT) == LARGE_SIZE, "so is one of the frame table");
 
-#define CPUID_PAGE1GB (1u << 26) /* leaf 0x80000001 EDX */
-
 uint64_t *hv_l4;
-static bool have_huge_pages;
 static uint64_t table_limit = BOOTMEM_4G;
 
 /* Address of each M2P chunk in units of 2 MiB; 0: absent (the first 2 MiB never hold one). */
@@ -103,7 +101,8 @@ static void map_range(uint64_t va, uint64_t start, uint64_t end, uint64_t bits)
         unsigned level = 1;
         if (((va | start) & (LARGE_SIZE - 1)) == 0 && end - start >= LARGE_SIZE)
             level = 2;
-        if (have_huge_pages && ((va | start) & (HUGE_SIZE - 1)) == 0 && end - start >= HUGE_SIZE)
+        if (cpu_features.page1gb && ((va | start) & (HUGE_SIZE - 1)) == 0 &&
+            end - start >= HUGE_SIZE)
             level = 3;
         *entry_of(va, level, TABLE_BITS) = start | bits | (level > 1 ? PTE_PSE : 0);
         va += 1ull << LEVEL_SHIFT(level);
@@ -185,7 +184,6 @@ static void for_each_ram(void (*fn)(uint64_t start, uint64_t end))
 
 void paging_init(void)
 {
-    have_huge_pages = (cpuid(0x80000001).d & CPUID_PAGE1GB) != 0;
     hv_l4 = table_alloc();
     for_each_ram(direct_map_ram);
     map_image();

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/timer.h"
 #include "x86/acpi.h"
+#include "x86/alternative.h"
 #include "x86/apic.h"
 #include "x86/boot/boot.h"
 #include "x86/bootmem.h"
@@ -23,6 +24,7 @@
 #include "x86/paging.h"
 #include "x86/panic.h"
 #include "x86/smp.h"
+#include "x86/spec_ctrl.h"
 #include "x86/time.h"
 #include "x86/traps.h"
 
@@ -52,6 +54,14 @@ static void read_loader(uint32_t magic, uint32_t info)
     log_memory_map();
 }
 
+/* Before paging_init(), which makes the code read-only for good. */
+static void adapt_to_cpu(void)
+{
+    cpu_init();
+    alternatives_apply((cpu_features.smap ? 1u << ALT_SMAP : 0) |
+                       (spec_ctrl.verw ? 1u << ALT_VERW : 0));
+}
+
 static void init_memory(void)
 {
     bootmem_init();
@@ -61,10 +71,8 @@ static void init_memory(void)
     log_info("Memory: %lu MiB of RAM, %lu MiB free", ram >> 8, heap_free_count() >> 8);
 }
 
-static void init_boot_cpu(void)
+static void init_traps(void)
 {
-    console_init();
-    cpu_init();
     desc_init_cpu(0);
     traps_init();
     syscall_init_cpu();
@@ -92,8 +100,10 @@ void start_hypervisor(uint32_t magic, uint32_t info, uint64_t load_address)
 {
     image_phys = load_address;
     read_loader(magic, info);
+    adapt_to_cpu();
     init_memory();
-    init_boot_cpu();
+    init_traps();
+    console_init();
     init_devices();
     init_scheduling();
     irq_enable();
