@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What several test scripts do alike: boot and check, boot and run a guest program."""
+import machine as m
+import tap
+
+
+def selfcheck(name, title, memory="3G", cpus=2, options=None, disk="vda", **more):
+    """The control domain boots, finds its machine complete, and switches off."""
+    if options is None:
+        options = m.virtio_disk(m.disk_image(name)) + m.network()
+    least = (m.mebibytes(memory) if m.NATIVE else m.control_domain_share(memory)) * 3 // 4
+    what = f"paravane.batch paravane.cpus={cpus} paravane.memory={least} paravane.disk={disk}"
+    with m.boot(name, what, memory=memory, cpus=cpus, options=options, **more) as machine:
+        result = machine.expect(r"^selfcheck: (passed|failed)$", timeout=180)
+        passed = result is not None and result.group(1) == b"passed"
+        if not tap.ok(passed, f"{title}: the control domain finds its machine complete"):
+            tap.diag(machine.explain(30))
+        if not tap.ok(machine.wait_end(), f"{title}: it switches the machine off"):
+            tap.diag(machine.explain())
+        tap.diag(f"{title}: {machine.elapsed():.0f} s")
+
+
+def guest_ended(machine, program, title, timeout=120):
+    """One check: the guest program ends with status 0."""
+    result = machine.expect(rf"^init: test {program} ended with status (\d+)$", timeout)
+    good = result is not None and result.group(1) == b"0"
+    if not tap.ok(good, title):
+        tap.diag(machine.explain(30))
+    return good
+
+
+def audit(machine, title):
+    """
+    One check: three times Ctrl-A gives the console to the hypervisor, whose key m audits memory;
+    three times again gives it back.
+    """
+    machine.send("\x01\x01\x01")
+    machine.send("m")
+    result = machine.expect(r"memory audit: .*", timeout=60)
+    good = result is not None and result.group(0).rstrip().endswith(b"ok")
+    if not tap.ok(good, title):
+        tap.diag(machine.explain(30))
+    machine.send("\x01\x01\x01")
