@@ -18,6 +18,7 @@
 #include "core/log.h"
 #include "core/softirq.h"
 #include "core/timer.h"
+#include "core/version.h"
 
 #include <arch/cpu.h>
 
@@ -137,6 +138,7 @@ void console_init_early(void)
     dev = arch_console_early();
     if (dev != NULL)
         add_device(dev);
+    version_log();
 }
 
 /* Open every device of a list with commas; the early one stays only when it is among them. */

@@ -10,6 +10,8 @@
 #include "core/guest.h"
 #include "core/hypercall.h"
 #include "core/lib.h"
+#include "core/log.h"
+#include "core/version.h"
 
 /* The ABI that this hypervisor speaks. */
 #define ABI_MAJOR    4
@@ -27,6 +29,24 @@
 /* The linker's note .note.gnu.build-id, where the linker script keeps it. */
 extern const char __start_build_id[] __attribute__((weak));
 extern const char __end_build_id[] __attribute__((weak));
+
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+#ifdef PARAVANE_DEBUG
+#define BUILD_KIND ", debug build"
+#else
+#define BUILD_KIND ""
+#endif
+
+void version_log(void)
+{
+    log_info("Paravane " PARAVANE_VERSION " (" PARAVANE_DATE "; " COMPILER BUILD_KIND
+             "), speaks the Xen %u.%u PV ABI",
+             ABI_MAJOR, ABI_MINOR);
+}
 
 long version_version(struct vcpu *v, void *arg)
 {
@@ -47,11 +67,7 @@ long version_compile_info(struct vcpu *v, xen_compile_info_t *arg)
 {
     (void)v;
     memset(arg, 0, sizeof(*arg));
-#ifdef __clang__
-    str_copy(arg->compiler, __VERSION__, sizeof(arg->compiler));
-#else
-    str_copy(arg->compiler, "gcc " __VERSION__, sizeof(arg->compiler));
-#endif
+    str_copy(arg->compiler, COMPILER, sizeof(arg->compiler));
     /* Who and where would differ from one build of the same sources to the next. */
     str_copy(arg->compile_by, "paravane", sizeof(arg->compile_by));
     str_copy(arg->compile_domain, "localdomain", sizeof(arg->compile_domain));

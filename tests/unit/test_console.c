@@ -11,6 +11,7 @@
 #include "core/domain.h"
 #include "core/hypercall.h"
 #include "core/softirq.h"
+#include "core/version.h"
 #include "host.h"
 
 long hc_console_io(struct vcpu *v, struct hypercall_args *a);
@@ -42,6 +43,10 @@ static struct console_device vga = {.name = "vga", .write = vga_write};
 void cmdline_defaults(struct options *o)
 {
     o->loglvl = o->loglvl_limited = LOG_INFO;
+}
+
+void version_log(void)
+{
 }
 
 struct console_device *arch_console_early(void)
