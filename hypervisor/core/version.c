@@ -27,8 +27,7 @@
 #endif
 
 /* The linker's note .note.gnu.build-id, where the linker script keeps it. */
-extern const char __start_build_id[] __attribute__((weak));
-extern const char __end_build_id[] __attribute__((weak));
+extern const char __start_build_id[], __end_build_id[];
 
 #ifdef __clang__
 #define COMPILER __VERSION__

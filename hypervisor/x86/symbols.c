@@ -14,19 +14,12 @@ struct symbol_table {
     struct symbol symbol[]; /* the names follow */
 };
 
-/* Weak: an image linked without its table still works. */
-extern const struct symbol_table hv_symbols __attribute__((weak));
+/* Empty in the first of the two links (Makefile). */
+extern const struct symbol_table hv_symbols;
 
 static const char *name_of(const struct symbol *s)
 {
     return (const char *)&hv_symbols.symbol[hv_symbols.count] + s->name;
-}
-
-static unsigned symbol_count(void)
-{
-    const struct symbol_table *volatile table = &hv_symbols;
-
-    return table != NULL ? table->count : 0;
 }
 
 bool is_text_address(uintptr_t addr)
@@ -36,7 +29,7 @@ bool is_text_address(uintptr_t addr)
 
 const char *symbol_find(uintptr_t addr, size_t *offset)
 {
-    unsigned low = 0, high = symbol_count();
+    unsigned low = 0, high = hv_symbols.count;
     uint32_t wanted = (uint32_t)(addr - IMAGE_VIRT_START);
 
     if (!is_text_address(addr))
@@ -59,7 +52,7 @@ const char *symbol_find(uintptr_t addr, size_t *offset)
 
 bool symbol_at(unsigned index, uintptr_t *addr, const char **name)
 {
-    if (index >= symbol_count())
+    if (index >= hv_symbols.count)
         return false;
     *addr = IMAGE_VIRT_START + hv_symbols.symbol[index].offset;
     *name = name_of(&hv_symbols.symbol[index]);

@@ -7,7 +7,7 @@
 
 /*
  * The function that holds a text address; *offset is how far into it. NULL outside the text, or
- * when there is no table.
+ * when the table is empty.
  */
 const char *symbol_find(uintptr_t addr, size_t *offset);
 /* By index, 0 up; false beyond the last. For XENPF_get_symbol. */
