@@ -161,7 +161,7 @@ static void free_storage(struct domain *d)
     if (d->owned_chunks != NULL)
         hv_free(d, d->owned_chunks, frame_chunk_bitmap_bytes());
     if (d->account.used != 0)
-        log_error("domain %u: %llu bytes of hypervisor memory not given back\n", d->id.v,
+        log_error("domain %u: %llu bytes of hypervisor memory not given back", d->id.v,
                   (unsigned long long)d->account.used);
     hv_free(NULL, d, sizeof(*d));
 }
@@ -394,7 +394,7 @@ static void machine_stop(void *data)
     for_each_vcpu (d, v)
         if (v != current_vcpu())
             vcpu_wait_stopped(v);
-    log_error("control domain shut down: %s%s%s\n", shutdown_name(code),
+    log_error("control domain shut down: %s%s%s", shutdown_name(code),
               d->crash_reason[0] != '\0' ? ": " : "", d->crash_reason);
     if (options.audit)
         audit_memory();
@@ -433,7 +433,7 @@ void domain_crash(struct domain *d, const char *format, ...)
     va_start(args, format);
     (void)fmt_vstring(reason, sizeof(reason), format, args);
     va_end(args);
-    log_guest(LOG_ERROR, "domain %u crashed: %s\n", d->id.v, reason);
+    log_guest(LOG_ERROR, "domain %u crashed: %s", d->id.v, reason);
     BUG_ON(d->is_idle);
     if (atomic_swap(&d->is_shut_down, true))
         return; /* it was stopped already; the first reason stands */

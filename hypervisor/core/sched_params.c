@@ -187,7 +187,7 @@ int sched_unpin(struct vcpu *v)
 
 static void dump_vcpu(const char *what, const struct vcpu *v, int64_t floor)
 {
-    log_info("  %s d%uv%u weight %u cap %u lead %lld us flags %x ran %llu ms\n", what,
+    log_info("  %s d%uv%u weight %u cap %u lead %lld us flags %x ran %llu ms", what,
              v->domain->id.v, v->id, v->sched.weight, v->sched.cap,
              (long long)((v->sched.vtime - floor) / NS_PER_US), v->pause_flags,
              (unsigned long long)(v->runstate.time[RUNSTATE_running] / NS_PER_MS));
@@ -199,7 +199,7 @@ void sched_dump(void)
         struct runqueue *q = &per_cpu(runqueue, cpu);
         unsigned long flags = lock_irqsave(&q->lock);
 
-        log_info("CPU %u: %u waiting, load %llu\n", cpu, q->count, (unsigned long long)q->load);
+        log_info("CPU %u: %u waiting, load %llu", cpu, q->count, (unsigned long long)q->load);
         if (!vcpu_is_idle(q->current))
             dump_vcpu("runs", q->current, q->floor);
         for (const struct vcpu *v = q->head; v != NULL; v = v->sched.next)

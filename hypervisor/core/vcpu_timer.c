@@ -126,7 +126,7 @@ long hc_set_timer_op(struct vcpu *v, struct hypercall_args *a)
         return 0;
     }
     if (timeout < 0 || (timeout > time && timeout - time >= INSANE_DELAY)) {
-        log_guest(LOG_DEBUG, "timer set to %llx ns at %llx ns: fires in 100 ms\n",
+        log_guest(LOG_DEBUG, "timer set to %llx ns at %llx ns: fires in 100 ms",
                   (unsigned long long)timeout, (unsigned long long)time);
         timeout = time + SANE_DELAY;
     }
@@ -142,7 +142,7 @@ static void watchdog_expired(void *data)
 
     if (d->is_shut_down || d->is_dying)
         return;
-    log_guest(LOG_WARNING, "domain %u: its watchdog has expired\n", d->id.v);
+    log_guest(LOG_WARNING, "domain %u: its watchdog has expired", d->id.v);
     domain_shutdown(d, SHUTDOWN_watchdog);
 }
 
