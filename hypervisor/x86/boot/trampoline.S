@@ -34,6 +34,7 @@ trampoline_start:
         mov %eax, AT(ap_gdtr) + 2
         lea AT(ap_start32)(%ebx), %eax
         mov %eax, AT(ap_far)
+        movw $SEL_CODE32, AT(ap_far) + 4
         lgdtl AT(ap_gdtr)
         mov $CR0_PE, %eax
         mov %eax, %cr0
@@ -79,8 +80,8 @@ ap_gdt: .quad 0
 ap_gdtr:
         .short ap_gdtr - ap_gdt - 1
         .long 0
-ap_far: .long 0
-        .short SEL_CODE32
+ap_far: .long 0                         /* where the next far jump goes: made on the way */
+        .short 0
         .balign 8
 trampoline_cr3:   .quad 0
 trampoline_stack: .quad 0
