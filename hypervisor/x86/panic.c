@@ -185,7 +185,7 @@ void assert_failed(const char *what, const char *file, int line)
 {
     char message[LOG_TEXT_MAX];
 
-    fmt_string(message, sizeof(message), "%s:%d: assertion \"%s\" failed", file, line, what);
+    fmt_string(message, sizeof(message), "%s:%d: impossible state: %s", file, line, what);
     stop_machine(NULL, (uintptr_t)__builtin_frame_address(0), message);
 }
 
