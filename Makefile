@@ -15,6 +15,8 @@ endif
 NM ?= nm
 OBJCOPY ?= objcopy
 
+export CPUS MEMORY ARGS HVARGS DISK BATCH NATIVE
+
 # Tests run the debug build: assertions, lock-order checks and the audit are in.
 ifneq ($(filter test,$(MAKECMDGOALS)),)
 DEBUG ?= 1
@@ -146,20 +148,170 @@ endif
 $(UNIT_BIN): $B/unit/%: | $B/unit/%.mk
 	$Q $(CC) -fsanitize=address,undefined -o $@ $(filter %.o,$^) $(LIBS)
 
-PROVE := prove $(if $(MAKE_TERMOUT),,-Q)
-
 .PHONY: unit
 unit: $(UNIT_BIN)
-	$Q prove -e '' $(if $(T),$(filter %/test_$T,$(UNIT_BIN)),$(UNIT_BIN))
+	$Q prove $(PROVE_FLAGS) -e '' $(if $(T),$(filter %/test_$T,$(UNIT_BIN)),$(UNIT_BIN))
+
+# --- the control domain: Debian packages, unpacked and not installed -----------------------------
+
+KERNEL ?= 6.1
+C := $B/control-domain
+CD := toolstack/control-domain
+GRUB_ARGS ?= console=com1,vga com1=115200,8n1
+
+# Debian's default kernel is 6.1; others bear their number in the package's name.
+$B/cache/linux-6.1/.version:
+	$Q $(CD)/fetch-package linux-image-amd64 $(@D)
+$B/cache/linux-%/.version:
+	$Q $(CD)/fetch-package linux-image-$*-amd64 $(@D)
+$B/cache/busybox-static/.version:
+	$Q $(CD)/fetch-package busybox-static $(@D)
+
+$C/%/bzImage: $B/cache/linux-%/.version
+	$Q mkdir -p $(@D)
+	$Q cp $(<D)/boot/vmlinuz-* $@
+
+$C/%/vmlinux: $C/%/bzImage $B/pvunpack
+	$(call say,UNPACK,$@)
+	$Q $B/pvunpack $< $@
+
+$C/%/initramfs.cpio: $B/cache/linux-%/.version $B/cache/busybox-static/.version \
+		$(addprefix $(CD)/,mkinitramfs init selfcheck modules udhcpc.script)
+	$(call say,CPIO,$@)
+	$Q $(CD)/mkinitramfs $(<D) $B/cache/busybox-static $@
+
+$C/%/initramfs-tests.cpio: $C/%/initramfs.cpio tests/system/mkinitramfs-tests \
+		$(wildcard tests/system/guest/*)
+	$(call say,CPIO,$@)
+	$Q CC="$(CC)" tests/system/mkinitramfs-tests $< $@
+
+$C/%/initramfs-stress.cpio: $C/%/initramfs-tests.cpio tests/system/mkstress
+	$(call say,CPIO,$@)
+	$Q tests/system/mkstress $< $@
+
+CONTROL_DOMAIN := $(addprefix $C/$(KERNEL)/,bzImage vmlinux initramfs.cpio)
+
+.PHONY: control-domain run iso
+control-domain: $(CONTROL_DOMAIN)
+
+run: $(if $(HYPERVISOR),,$O/paravane) $(CONTROL_DOMAIN)
+	$Q HYPERVISOR=$(or $(HYPERVISOR),$O/paravane) KERNEL=$(KERNEL) tests/system/run
+
+# A bootable image for BIOS and UEFI: GRUB, hypervisor, kernel, initramfs.
+iso: $O/paravane.iso
+$O/paravane.iso: $O/paravane $(CONTROL_DOMAIN) toolstack/mkiso
+	$(call say,ISO,$@)
+	$Q HVARGS="$(GRUB_ARGS) $(HVARGS)" ARGS="$(ARGS)" toolstack/mkiso $O/paravane \
+		$C/$(KERNEL)/vmlinux $C/$(KERNEL)/initramfs.cpio $@
+
+# --- tests --------------------------------------------------------------------------------------
+# T=name runs one: tests/unit/test_NAME.c or tests/system/NAME.t. HYPERVISOR=FILE tests another
+# hypervisor with the system tests, NATIVE=1 none.
+
+SYSTEM_TESTS := $(sort $(wildcard tests/system/*.t))
+TESTS := $(UNIT_BIN) $(SYSTEM_TESTS)
+ifdef T
+TESTS := $(filter %/test_$T %/$T.t,$(TESTS))
+endif
+PROVE_FLAGS := $(if $(V),-v) $(if $(MAKE_TERMOUT),,-Q)
+TEST_NEEDS := $(filter $(UNIT_BIN),$(TESTS))
+ifneq ($(filter %.t,$(TESTS)),)
+TEST_NEEDS += $(if $(HYPERVISOR),,$O/paravane) $B/pvunpack $(CONTROL_DOMAIN) \
+	$C/$(KERNEL)/initramfs-tests.cpio \
+	$(if $(filter %-6.12.t,$(TESTS)),$(addprefix $C/6.12/,vmlinux initramfs-tests.cpio)) \
+	$(if $(filter %/stress.t,$(TESTS)),$C/$(KERNEL)/initramfs-stress.cpio) \
+	$(if $(filter %/iso.t,$(TESTS)),$(if $(HYPERVISOR),,$O/paravane.iso))
+endif
+
+.PHONY: test
+test: $(TEST_NEEDS)
+	$(if $(TESTS),,$(error No test is called $T))
+	$Q HYPERVISOR=$(or $(HYPERVISOR),$O/paravane) KERNEL=$(KERNEL) \
+		prove $(PROVE_FLAGS) -j2 -e '' $(TESTS)
+
+# --- checks of the source -----------------------------------------------------------------------
+
+C_FILES := $(sort $(shell find hypervisor include toolstack tests -name '*.[ch]' 2>/dev/null))
+HV_C := $(filter %.c,$(HV_SRC))
+TIDY_FLAGS = $(filter-out -fno-% -fcf-%,$1)
+
+.PHONY: check check-format check-cppcheck check-tidy
+check: check-format check-cppcheck check-tidy
+
+check-format:
+	$(call say,FORMAT,$(words $(C_FILES)) files)
+	$Q clang-format --dry-run -Werror $(C_FILES)
+
+check-cppcheck:
+	$(call say,CPPCHECK,hypervisor toolstack)
+	$Q cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,portability \
+		--inline-suppr --suppress=missingInclude --error-exitcode=1 -D__GNUC__=12 -D__x86_64__ \
+		-Ihypervisor -Ihypervisor/x86/include $(HV_C) $(wildcard toolstack/unpack/*.c)
+
+check-tidy:
+	$(call say,TIDY,hypervisor toolstack)
+	$Q printf '%s\n' $(HV_C) | xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$$@" -- \
+		$(HV_CFLAGS) 2>&1 | { ! grep -E "(warning|error):"; }' tidy
+	$Q clang-tidy --quiet $(wildcard toolstack/unpack/*.c) -- $(HOST_CFLAGS) 2>&1 | \
+		{ ! grep -E '(warning|error):'; }
+
+# --- what must be installed ---------------------------------------------------------------------
+
+DEPS := gcc libc6-dev binutils libxen-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev \
+	cpio kmod qemu-system-x86 python3
+ifneq ($(filter iso test deps,$(MAKECMDGOALS)),)
+DEPS += perl grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf
+endif
+ifneq ($(filter check deps,$(MAKECMDGOALS)),)
+DEPS += clang clang-format clang-tidy cppcheck
+endif
+
+.PHONY: deps
+deps:
+	@missing=$$(comm -23 <(printf '%s\n' $(DEPS) | sort) \
+	    <(dpkg-query -W -f '$${db:Status-Abbrev} $${Package}\n' $(DEPS) 2>/dev/null | \
+	      sed -n 's/^ii  *//p' | sort -u) | tr '\n' ' '); \
+	if [ -n "$$missing" ]; then \
+	    echo "Installing packages that are missing: $$missing"; \
+	    root=; if [ "$$(id -u)" != 0 ]; then root=sudo; fi; \
+	    $$root apt-get -qq update; \
+	    DEBIAN_FRONTEND=noninteractive $$root apt-get -qq -y --no-install-recommends \
+	        install $$missing >/dev/null; \
+	fi
+
+# These install what they need by themselves, before anything is compiled or fetched.
+ifneq ($(filter run test iso check,$(MAKECMDGOALS)),)
+$(HV_OBJ) $O/asm_offsets.s $O/paravane.lds $O/symbols-empty.S $(UNPACK_OBJ) $(UNIT_BIN:=.mk): | deps
+$B/cache/linux-6.1/.version $B/cache/busybox-static/.version: | deps
+check-format check-cppcheck check-tidy: | deps
+endif
 
 # ------------------------------------------------------------------------------------------------
 
-.PHONY: clean help
+# The packages that were downloaded stay; `make distclean` takes them too.
+.PHONY: clean distclean help
 clean:
+	$Q find $B -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
+
+distclean:
 	$Q rm -rf $B
 
 help:
-	@sed -n 's/^#: //p' Makefile
+	@sed -n 's/^#: \{0,1\}//p' Makefile
+
+#: make             build/paravane, the hypervisor; build/pvunpack
+#: make run         boot Debian's kernel on it in QEMU, up to a shell
+#: make run BATCH=1 boot, check the machine, switch off; exit status 0 or 1
+#: make test        every test; T=NAME: one
+#: make unit        the tests that need no QEMU; T=NAME: one
+#: make check       formatting, cppcheck, clang-tidy
+#: make iso         build/paravane.iso, bootable by BIOS and UEFI
+#: make deps        install by apt what all of this needs
+#: make clean       remove what was built; distclean: and what was downloaded
+#:
+#: CC=clang, DEBUG=1 (assertions and the audit, in build/debug), V=1 (show commands),
+#: KERNEL=6.1|6.12|cloud, CPUS=2, MEMORY=3G, ARGS= and HVARGS= (for the kernel, the hypervisor),
+#: DISK=IMAGE, HYPERVISOR=FILE (boot another one), NATIVE=1 (boot none). See docs/building.md.
 
 -include $(HV_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d) $(wildcard $O/*.d)
 -include $(shell find $B/unit -name '*.d' 2>/dev/null)
