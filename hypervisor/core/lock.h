@@ -33,6 +33,7 @@ enum lock_rank {
     RANK_TIMER,         /* a CPU's timer heap */
     RANK_HEAP,          /* the frame allocator */
     RANK_TLB,           /* TLB shoot-down */
+    RANK_MSI,           /* mask bits of a device's messages */
     RANK_PCI_CONFIG,    /* PCI configuration access by ports */
     RANK_IOAPIC,        /* IOAPIC register window */
     RANK_CONSOLE_INPUT, /* what was typed */

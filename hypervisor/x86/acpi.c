@@ -17,11 +17,14 @@
 #include "x86/time.h"
 #include "x86/x86.h"
 
-#define EBDA_SEGMENT_POINTER 0x40eu /* BIOS data area: segment of the extended BIOS data area */
-#define EBDA_BYTES           1024u
-#define BIOS_START           0xe0000u
-#define BIOS_BYTES           0x20000u
-#define RSDP_ALIGN           16u
+#define BIOS_DATA_AREA     0x400u
+#define BDA_EBDA_SEGMENT   0x0eu
+#define BDA_KEYBOARD_FLAGS 0x17u
+#define BDA_BYTES          0x100u
+#define EBDA_BYTES         1024u
+#define BIOS_START         0xe0000u
+#define BIOS_BYTES         0x20000u
+#define RSDP_ALIGN         16u
 
 /* PM1 control register (ACPI 6.4, table 4.20) */
 #define PM1_SLEEP_TYPE       (7u << 10)
@@ -65,19 +68,27 @@ static uint64_t search_rsdp(uint64_t start, size_t bytes)
     return found;
 }
 
-static uint64_t find_rsdp(void)
+/* On a BIOS machine: what its data area says, before anybody reuses the page. */
+static uint64_t read_bios_data(uint8_t *keyboard_flags)
 {
-    const uint8_t *bda;
-    uint64_t ebda = 0, rsdp = 0;
+    const uint8_t *bda = acpi_map(BIOS_DATA_AREA, BDA_BYTES);
+    uint64_t ebda;
+
+    if (bda == NULL)
+        return 0;
+    ebda = (uint64_t)(bda[BDA_EBDA_SEGMENT] | bda[BDA_EBDA_SEGMENT + 1] << 8) << 4;
+    *keyboard_flags = bda[BDA_KEYBOARD_FLAGS];
+    acpi_unmap(bda, BDA_BYTES);
+    return ebda;
+}
+
+static uint64_t find_rsdp(uint64_t ebda)
+{
+    uint64_t rsdp = 0;
 
     if (boot_info.acpi_rsdp != 0)
         return boot_info.acpi_rsdp;
-    bda = acpi_map(EBDA_SEGMENT_POINTER, 2);
-    if (bda != NULL) {
-        ebda = (uint64_t)(bda[0] | bda[1] << 8) << 4;
-        acpi_unmap(bda, 2);
-    }
-    if (ebda >= 0x400 && ebda < 0xa0000)
+    if (ebda >= BIOS_DATA_AREA && ebda < BIOS_DATA_END)
         rsdp = search_rsdp(ebda, EBDA_BYTES);
     return rsdp != 0 ? rsdp : search_rsdp(BIOS_START, BIOS_BYTES);
 }
@@ -85,7 +96,8 @@ static uint64_t find_rsdp(void)
 void acpi_init(void)
 {
     uint32_t boot_id = cpuid(1).b >> 24;
-    uint64_t rsdp = find_rsdp();
+    uint8_t keyboard_flags = 0;
+    uint64_t ebda = boot_info.efi ? 0 : read_bios_data(&keyboard_flags), rsdp = find_rsdp(ebda);
 
     if (cpuid(0).a >= 0xb && cpuid_count(0xb, 0).b != 0)
         boot_id = cpuid_count(0xb, 0).d;
@@ -97,6 +109,7 @@ void acpi_init(void)
     if (acpi_info.cpus_dropped != 0)
         log_warning("ACPI: %u CPUs beyond the limit of %u are not used", acpi_info.cpus_dropped,
                     NR_CPUS);
+    acpi_info.keyboard_flags = keyboard_flags;
     log_info("ACPI: root %#lx, %u CPUs, %u IOAPICs%s%s", (unsigned long)rsdp, acpi_info.nr_cpus,
              acpi_info.nr_ioapics, acpi_info.hpet_addr != 0 ? ", HPET" : "",
              acpi_info.nr_mcfg != 0 ? ", MMCONFIG" : "");

@@ -9,9 +9,9 @@
 #include "core/types.h"
 
 #define ACPI_MAX_IOAPICS 16u
-#define ACPI_MAX_MCFG 8u
-#define ACPI_MAX_TABLES 128u
-#define ACPI_ISA_IRQS 16u
+#define ACPI_MAX_MCFG    8u
+#define ACPI_MAX_TABLES  128u
+#define ACPI_ISA_IRQS    16u
 
 struct acpi_cpu {
     uint32_t apic_id, acpi_id;
@@ -35,8 +35,8 @@ struct acpi_register {
     uint8_t width;
 };
 #define ACPI_SPACE_MEMORY 0u
-#define ACPI_SPACE_IO 1u
-#define ACPI_SPACE_PCI 2u
+#define ACPI_SPACE_IO     1u
+#define ACPI_SPACE_PCI    2u
 
 struct acpi_mcfg {
     uint64_t addr; /* of bus 0, even when first_bus is above */
@@ -56,6 +56,7 @@ struct acpi_info {
     uint32_t lint_nmi; /* bit n: LINTn of every CPU is NMI */
     bool lint_nmi_low[2];
 
+    uint8_t keyboard_flags; /* shift state at boot, of the BIOS data area */
     uint64_t hpet_addr;
 
     struct acpi_register pm_timer, pm1a_control, pm1b_control, reset;
@@ -72,7 +73,8 @@ struct acpi_info {
 
 extern struct acpi_info acpi_info;
 
-/* Find and read the tables. Broken ones are named in a warning and left out. After paging_init(). */
+/* Find and read the tables. Broken ones are named in a warning and left out. After paging_init().
+ */
 void acpi_init(void);
 
 unsigned acpi_cpu_count(void); /* at least 1 */

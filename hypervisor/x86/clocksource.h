@@ -6,11 +6,11 @@
 #include "core/types.h"
 
 struct clocksource {
-    const char *name;      /* as the option clocksource= calls it */
-    bool (*start)(void);   /* false: the machine has none */
+    const char *name;    /* as the option clocksource= calls it */
+    bool (*start)(void); /* false: the machine has none */
     uint64_t (*read)(void);
     uint64_t (*hz)(void);
-    uint64_t mask;         /* of the counter's bits */
+    uint64_t mask; /* of the counter's bits */
 };
 
 /* The one named, if it works; else the best that does. NULL: there is none. */

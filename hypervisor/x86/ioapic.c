@@ -185,3 +185,13 @@ bool ioapic_read_register(uint64_t base, uint32_t reg, uint32_t *val)
     unlock_irqrestore(&ioapic_lock, flags);
     return true;
 }
+
+bool ioapic_register_gsi(uint64_t base, uint32_t reg, unsigned *gsi)
+{
+    const struct ioapic *io = find_base(base);
+
+    if (io == NULL || reg < REG_PIN(0) || reg >= REG_PIN(io->pins) || (reg & 1))
+        return false;
+    *gsi = io->gsi_base + (reg - REG_PIN(0)) / 2;
+    return true;
+}

@@ -18,5 +18,7 @@ bool ioapic_remote_irr(unsigned gsi);
 /* Raw register access for PHYSDEVOP_apic_read. False: no IOAPIC there, or no such register. */
 bool ioapic_read_register(uint64_t base, uint32_t reg, uint32_t *val);
 bool ioapic_exists(uint64_t base);
+/* The GSI whose pin's low word register `reg` is. False: it is another register. */
+bool ioapic_register_gsi(uint64_t base, uint32_t reg, unsigned *gsi);
 
 #endif

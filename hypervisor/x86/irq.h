@@ -12,19 +12,20 @@
 struct domain;
 struct msi_entry;
 
-#define VECTOR_PIC_FIRST 0x20u /* where the silenced 8259s would deliver */
-#define VECTOR_PIC_LAST 0x2fu
+#define VECTOR_PIC_FIRST     0x20u /* where the silenced 8259s would deliver */
+#define VECTOR_PIC_LAST      0x2fu
 #define VECTOR_DYNAMIC_FIRST 0x30u
-#define VECTOR_DYNAMIC_LAST 0xefu
-#define VECTOR_INT80 0x80u /* guests' own software interrupt */
+#define VECTOR_DYNAMIC_LAST  0xefu
+#define VECTOR_INT80         0x80u /* guests' own software interrupt */
 #define VECTOR_CALL_FUNCTION 0xf8u
-#define VECTOR_TLB 0xf9u
-#define VECTOR_KICK 0xfau
-#define VECTOR_TIMER 0xfbu
-#define VECTOR_ERROR 0xfeu
-#define VECTOR_SPURIOUS 0xffu
+#define VECTOR_TLB           0xf9u
+#define VECTOR_KICK          0xfau
+#define VECTOR_TIMER         0xfbu
+#define VECTOR_ERROR         0xfeu
+#define VECTOR_SPURIOUS      0xffu
 
-/* Boot CPU, after apic_init() and with the heap up: IOAPICs found and silenced, descriptors made. */
+/* Boot CPU, after apic_init() and with the heap up: IOAPICs found and silenced, descriptors made.
+ */
 void irq_init(void);
 /* The common interrupt entry: interrupts off; every vector from 0x20 on but 0x80. */
 void irq_handle(unsigned vector);
@@ -47,8 +48,8 @@ unsigned irq_gsi_vector(unsigned gsi);
 bool irq_gsi_is_hypervisors(unsigned gsi);
 
 /*
- * `count` (a power of two up to 32) consecutive message interrupts with consecutive, aligned vectors
- * on one CPU. *first is the first descriptor. -XEN_ENOSPC.
+ * `count` (a power of two up to 32) consecutive message interrupts with consecutive, aligned
+ * vectors on one CPU. *first is the first descriptor. -XEN_ENOSPC.
  */
 int irq_alloc_msi(unsigned count, unsigned *first) must_check;
 /* Nobody is told any more, and the vectors are free. The device has been silenced by the caller. */
@@ -62,7 +63,8 @@ unsigned irq_cpu(unsigned irq);
 
 /*
  * Tell d's `pirq` of this interrupt from now on. The mapping word *map (the caller's record that
- * pirq is irq) is looked at again under the descriptor's lock. -XEN_EBUSY, -XEN_EINVAL, -XEN_ENOSPC.
+ * pirq is irq) is looked at again under the descriptor's lock. -XEN_EBUSY, -XEN_EINVAL,
+ * -XEN_ENOSPC.
  */
 int irq_guest_bind(unsigned irq, struct domain *d, unsigned pirq, bool share,
                    const int32_t *map) must_check;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* PCI configuration space: by MMCONFIG where ACPI's MCFG covers the bus, else by ports 0xcf8/0xcfc. */
+/* PCI configuration space: by MMCONFIG where ACPI's MCFG covers the bus, else by ports 0xcf8/0xcfc.
+ */
 #ifndef X86_PCI_H
 #define X86_PCI_H
 
 #include "core/types.h"
 
-void pci_init(void); /* after acpi_init() */
 /* The control domain vouches for a window of the MCFG. -XEN_ENODEV: there is none such. */
 int pci_mmcfg_reserved(uint64_t address, uint16_t seg, unsigned first, unsigned last) must_check;
 
@@ -20,7 +20,7 @@ void pci_config_write(unsigned seg, unsigned bus, unsigned devfn, unsigned reg, 
 bool pci_device_present(unsigned seg, unsigned bus, unsigned devfn);
 /* Offset of a capability, 0: none. */
 unsigned pci_find_capability(unsigned seg, unsigned bus, unsigned devfn, uint8_t id);
-#define PCI_CAP_MSI 0x05u
+#define PCI_CAP_MSI  0x05u
 #define PCI_CAP_MSIX 0x11u
 /* Address of a memory BAR, 0: none or an I/O BAR. */
 uint64_t pci_memory_bar(unsigned seg, unsigned bus, unsigned devfn, unsigned bar);

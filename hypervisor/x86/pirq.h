@@ -15,10 +15,10 @@ struct domain;
 
 struct pirq_map {
     unsigned count;
-    int32_t irq[PIRQ_MAX];      /* 0: not mapped; irq + 1; PIRQ_RESERVED */
-    mfn_t eoi_mfn;              /* PHYSDEVOP_pirq_eoi_gmfn; INVALID_MFN: none; holds references */
+    int32_t irq[PIRQ_MAX]; /* 0: not mapped; irq + 1; PIRQ_RESERVED */
+    mfn_t eoi_mfn;         /* PHYSDEVOP_pirq_eoi_gmfn; INVALID_MFN: none; holds references */
     unsigned long *eoi_map;
-    bool eoi_unmasks;           /* version 1: PHYSDEVOP_eoi unmasks the port as well */
+    bool eoi_unmasks; /* version 1: PHYSDEVOP_eoi unmasks the port as well */
 };
 #define PIRQ_RESERVED (-1)
 

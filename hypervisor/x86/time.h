@@ -11,7 +11,8 @@
 
 #include "core/types.h"
 
-/* Boot CPU, once, after acpi_init(): calibrate; read the wall clock. Stops when there is no timer. */
+/* Boot CPU, once, after acpi_init(): calibrate; read the wall clock. Stops when there is no timer.
+ */
 void time_init(void);
 /*
  * Compare the TSCs of the boot CPU and of a CPU that came up: both sides call at about the same
@@ -35,7 +36,8 @@ void time_set_wallclock(uint64_t secs, uint32_t nsecs, uint64_t at);
 
 /* ---- Arithmetic without the machine (time_scale.c) ----------------------------------------- */
 
-/* ns = (delta << shift) * mul >> 32, shift negative for a right shift: vcpu_time_info's own form. */
+/* ns = (delta << shift) * mul >> 32, shift negative for a right shift: vcpu_time_info's own form.
+ */
 struct time_scale {
     uint32_t mul;
     int8_t shift;
