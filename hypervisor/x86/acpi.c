@@ -22,6 +22,7 @@
 #define BDA_KEYBOARD_FLAGS 0x17u
 #define BDA_BYTES          0x100u
 #define EBDA_BYTES         1024u
+#define BIOS_DATA_END      0xa0000u
 #define BIOS_START         0xe0000u
 #define BIOS_BYTES         0x20000u
 #define RSDP_ALIGN         16u
