@@ -14,6 +14,7 @@
 #include "core/lock.h"
 #include "core/log.h"
 #include "x86/boot/boot.h"
+#include "x86/paging.h"
 #include "x86/smp.h"
 #include "x86/symbols.h"
 #include "x86/time.h"
@@ -60,19 +61,30 @@ static bool is_return_address(uintptr_t addr)
     return false;
 }
 
+/* End of the stack that `sp` is on: one of the exceptions' own pages, or the CPU's main stack. */
+static uintptr_t stack_end(uintptr_t sp)
+{
+    if (sp % STACK_SIZE < STACK_PAGE_GUARD * PAGE_SIZE)
+        return ROUND_UP(sp + 1, PAGE_SIZE);
+    return ROUND_UP(sp + 1, STACK_SIZE) - sizeof(struct cpu_info);
+}
+
 void show_stack_trace(uintptr_t sp)
 {
-    uintptr_t end = ROUND_UP(sp + 1, STACK_SIZE) - sizeof(struct cpu_info);
     unsigned lines = 0;
 
     if (sp < HV_VIRT_START || sp >= HV_VIRT_END) {
         log_always("the stack pointer %016lx is not the hypervisor's", sp);
         return;
     }
+    if (sp % STACK_SIZE >> PAGE_SHIFT == STACK_PAGE_GUARD) {
+        log_always("the stack has overflowed");
+        sp = ROUND_UP(sp + 1, PAGE_SIZE);
+    }
     log_always("calls (return addresses found on the stack, old ones included):");
-    for (sp = ROUND_UP(sp, sizeof(uint64_t)); sp < end && lines < TRACE_LINES;
-         sp += sizeof(uint64_t)) {
-        uintptr_t addr = *(const uintptr_t *)sp;
+    for (uintptr_t at = ROUND_UP(sp, sizeof(uint64_t)); at < stack_end(sp) && lines < TRACE_LINES;
+         at += sizeof(uint64_t)) {
+        uintptr_t addr = *(const uintptr_t *)at;
 
         if (is_return_address(addr)) {
             show_address("  ", addr);
