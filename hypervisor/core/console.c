@@ -114,6 +114,7 @@ static void add_device(struct console_device *dev)
         dev->next = NULL;
         *end = dev;
     }
+    show_log();
     unlock_irqrestore(&console_lock, flags);
     console_flush();
 }

@@ -44,6 +44,7 @@ struct uart {
     struct console_device dev;
     struct serial_setup setup;
     bool open;
+    bool stuck; /* did not get rid of a character in time: no more waiting until it does */
     char last;
     unsigned fifo_depth;
     unsigned fifo_room; /* characters that the transmitter takes without a look at its state */
@@ -156,11 +157,15 @@ static void uart_write(const struct uart *u, uint16_t reg, uint8_t value)
 static void transmit(struct uart *u, char c)
 {
     if (u->fifo_room == 0) {
-        unsigned polls = 0;
+        unsigned polls = u->stuck ? TRANSMIT_POLLS : 0;
 
+        /* A line that does not move loses text rather than stop the machine. */
+        u->stuck = false;
         while (!(uart_read(u, UART_LSR) & LSR_TRANSMIT_EMPTY))
-            if (++polls > TRANSMIT_POLLS)
-                return; /* a line that does not move loses text rather than stop the machine */
+            if (++polls > TRANSMIT_POLLS) {
+                u->stuck = true;
+                return;
+            }
         u->fifo_room = u->fifo_depth;
     }
     uart_write(u, UART_DATA, (uint8_t)c);

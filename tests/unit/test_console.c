@@ -5,7 +5,10 @@
  *
  * links: tests/unit/host.c hypervisor/core/console.c hypervisor/core/log.c hypervisor/core/fmt.c
  * links: hypervisor/core/lock.c
+ * libs: -pthread
  */
+#include <pthread.h>
+
 #include "core/cmdline.h"
 #include "core/console.h"
 #include "core/domain.h"
@@ -259,6 +262,38 @@ static void test_preemption(void)
     this_cpu(softirq_pending) = 0;
 }
 
+#define THREADS 3u
+#define LINES   150u
+
+static void *talk(void *arg)
+{
+    host_cpu = (unsigned)(uintptr_t)arg;
+    for (unsigned i = 0; i < LINES; i++)
+        log_info("cpu%u line %u.", host_cpu, i);
+    return NULL;
+}
+
+/* Whoever cannot have the console relies on another to show its line: none may be forgotten. */
+static void test_many(void)
+{
+    pthread_t thread[THREADS];
+    unsigned missing = 0;
+
+    forget();
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_create(&thread[i], NULL, talk, (void *)(uintptr_t)(i + 1));
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    for (unsigned cpu = 1; cpu <= THREADS; cpu++)
+        for (unsigned i = 0; i < LINES; i++) {
+            char line[64];
+
+            snprintf(line, sizeof(line), "(pv) cpu%u line %u.\n", cpu, i);
+            missing += strstr(com_text, line) == NULL;
+        }
+    is(missing, 0, "every line of several CPUs is shown when they are done");
+}
+
 int main(void)
 {
     test_devices();
@@ -266,6 +301,7 @@ int main(void)
     test_switch();
     test_io_errors();
     test_preemption();
+    test_many();
     lock_assert_none();
     return done();
 }
