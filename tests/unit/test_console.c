@@ -7,7 +7,10 @@
  * links: hypervisor/core/lock.c
  * libs: -pthread
  */
+/* The host's function of this name has another type than the hypervisor's. */
+#define sched_yield host_sched_yield
 #include <pthread.h>
+#undef sched_yield
 
 #include "core/cmdline.h"
 #include "core/console.h"
