@@ -11,10 +11,12 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "core/hypercall.h"
+#include "x86/traps.h"
 #include "x86/x86.h"
 
 #define DR6_FIXED_ONES   0xffff0ff0ul
 #define DR6_FIXED_ZEROES 0x1000ul
+#define DR6_HITS         0xful    /* B0-B3: of the last #DB alone */
 #define DR6_STATUS       0xe00ful /* B0-B3, BD, BS, BT */
 #define DR7_FIXED_ONE    0x400ul
 #define DR7_FIXED_ZEROES 0xd000ul
@@ -90,12 +92,15 @@ void debugreg_save(struct vcpu *v)
         WRITE_DR(7, DR7_FIXED_ONE);
 }
 
-void debugreg_take_status(struct vcpu *v)
+void debugreg_trap(void)
 {
+    struct vcpu *v = current_vcpu();
     uint64_t dr6 = READ_DR(6);
 
-    v->arch.debugreg[6] = (v->arch.debugreg[6] & ~0xful) | (dr6 & DR6_STATUS) | DR6_FIXED_ONES;
     WRITE_DR(6, DR6_FIXED_ONES);
+    irq_enable();
+    v->arch.debugreg[6] = (v->arch.debugreg[6] & ~DR6_HITS) | (dr6 & DR6_STATUS) | DR6_FIXED_ONES;
+    pv_inject_trap(X86_TRAP_DB, -1);
 }
 
 static int set_control(struct vcpu *v, uint64_t val)

@@ -22,8 +22,10 @@ int debugreg_get(const struct vcpu *v, unsigned nr, uint64_t *val) must_check;
 /* Context switch: disarm prev's breakpoints; arm next's. */
 void debugreg_save(struct vcpu *v);
 void debugreg_load(struct vcpu *v);
-/* A #DB from the guest: move the CPU's DR6 into the vCPU's, so that the guest's handler finds it.
+/*
+ * A #DB from the guest, interrupts still off: the current vCPU's DR6 takes over what the CPU's
+ * says, and the guest gets the trap. Turns interrupts on.
  */
-void debugreg_take_status(struct vcpu *v);
+void debugreg_trap(void);
 
 #endif

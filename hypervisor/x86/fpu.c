@@ -327,6 +327,7 @@ void fpu_device_not_available(void)
 {
     struct vcpu *v = current_vcpu();
 
+    irq_enable();
     if (!(v->arch.cr0 & X86_CR0_TS)) {
         clear_ts(); /* a TS that the guest did not ask for: nothing of it may remain */
         return;

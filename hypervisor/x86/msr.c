@@ -13,6 +13,7 @@
 #include "core/percpu.h"
 #include "x86/cpu.h"
 #include "x86/cpuid.h"
+#include "x86/pv_calls.h"
 #include "x86/x86.h"
 
 #define MSR_TSC                0x10

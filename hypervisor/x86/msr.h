@@ -15,7 +15,4 @@ bool guest_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val) must_check;
  */
 void msr_load(const struct vcpu *v);
 
-/* From the PV layer: make that frame of v's domain a hypercall page. 0 or a negative error. */
-int pv_hypercall_page_write(struct vcpu *v, uint64_t mfn) must_check;
-
 #endif
