@@ -24,7 +24,7 @@ struct options {
     bool noreboot; /* after a panic: halt */
     bool smap, smep, pcid, x2apic;
     bool spec_ctrl;
-    bool unsafe_cpu;         /* start on a CPU that cannot be defended */
+    bool unsafe_cpu;      /* start on a CPU that cannot be defended */
     char clocksource[16]; /* hpet, acpi, pit, or empty: the best */
     bool audit;           /* audit memory when the control domain shuts down */
 };
