@@ -10,6 +10,7 @@
 #include "core/lib.h"
 #include "core/log.h"
 #include "core/timer.h"
+#include "x86/emulate/ports.h"
 #include "x86/irq.h"
 #include "x86/x86.h"
 
@@ -237,14 +238,6 @@ void serial_close(struct console_device *dev)
             uarts[i].open = false;
 }
 
-bool serial_owns_port(uint16_t port)
-{
-    for (unsigned i = 0; i < ARRAY_SIZE(uarts); i++)
-        if (uarts[i].open && port >= uarts[i].setup.port && port < uarts[i].setup.port + UART_PORTS)
-            return true;
-    return false;
-}
-
 /* ---- Input -------------------------------------------------------------------------------- */
 
 static void receive(void *data)
@@ -281,6 +274,8 @@ static void enable_input(struct uart *u)
 void serial_enable_input(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(uarts); i++)
-        if (uarts[i].open)
+        if (uarts[i].open) {
+            ports_reserve(uarts[i].setup.port, UART_PORTS);
             enable_input(&uarts[i]);
+        }
 }

@@ -22,9 +22,8 @@ bool serial_parse(struct serial_setup *s, const char *text) must_check;
 struct console_device *serial_open(unsigned nr, const struct serial_setup *s);
 void serial_close(struct console_device *dev); /* no longer the hypervisor's */
 void serial_default_setup(unsigned nr, struct serial_setup *s);
+/* Boot, before the control domain is made: the open ports are kept from it, and their input is
+ * read. */
 void serial_enable_input(void);
-/* Is this I/O port one of a serial port that the hypervisor uses? The control domain gets the
- * others. */
-bool serial_owns_port(uint16_t port);
 
 #endif

@@ -8,12 +8,19 @@
 
 #include "core/timer.h"
 #include "host.h"
+#include "x86/emulate/ports.h"
 #include "x86/irq.h"
 
 /* What the port's driver calls when it runs, which it does not here. */
 void console_input(char c)
 {
     (void)c;
+}
+
+void ports_reserve(unsigned first, unsigned count)
+{
+    (void)first;
+    (void)count;
 }
 
 int irq_request_isa(unsigned isa_irq, void (*fn)(void *), void *data)
@@ -117,6 +124,5 @@ int main(void)
 {
     test_good();
     test_bad();
-    ok(!serial_owns_port(0x3f8), "a port that is not open is not owned");
     return done();
 }
