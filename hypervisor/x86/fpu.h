@@ -42,7 +42,9 @@ void fpu_import(struct vcpu *v, const void *image);
 void fpu_set_ts(struct vcpu *v, bool set);
 /* XSETBV. False: #GP. */
 bool fpu_set_xcr0(struct vcpu *v, uint32_t index, uint64_t val) must_check;
-/* #NM from the guest: CR0.TS was its own doing; it gets the trap, with TS cleared as the ABI says.
+/*
+ * #NM from the guest: CR0.TS was its own doing; it gets the trap, with TS cleared as the ABI says.
+ * Turns interrupts on.
  */
 void fpu_device_not_available(void);
 
