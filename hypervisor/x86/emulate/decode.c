@@ -231,7 +231,7 @@ static uint8_t operand_size(const struct insn *i, uint8_t form)
 
 enum decode_result decode_insn(const uint8_t *bytes, size_t count, struct insn *out)
 {
-    struct cursor c = {.bytes = bytes, .count = MIN(count, (size_t)INSN_MAX)};
+    struct cursor c = {.bytes = bytes, .count = count < INSN_MAX ? count : INSN_MAX};
 
     *out = (struct insn){.base = REG_NONE, .index = REG_NONE};
     uint8_t form = decode_opcode(&c, out);
