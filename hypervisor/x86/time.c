@@ -18,6 +18,7 @@
 #include "core/percpu.h"
 #include "core/timer.h"
 #include "x86/clocksource.h"
+#include "x86/panic.h"
 #include "x86/x86.h"
 
 #define TSC_HZ_MIN          10000000ull
@@ -52,7 +53,7 @@ static uint64_t calibrate(const char **how)
     uint64_t hz, exact = cpuid_tsc_hz();
 
     if (c == NULL)
-        panic("No usable timer: this machine has neither HPET, ACPI PM timer nor PIT");
+        boot_stop("no usable timer: this machine has neither HPET, ACPI PM timer nor PIT");
     hz = clocksource_measure_tsc(c);
     *how = c->name;
     if (exact + hz / CPUID_TSC_TOLERANCE > hz && hz + hz / CPUID_TSC_TOLERANCE > exact) {
@@ -69,7 +70,7 @@ void time_init(void)
     bool invariant = cpuid(0x80000000).a >= 0x80000007 && (cpuid(0x80000007).d & 1u << 8);
 
     if (hz < TSC_HZ_MIN)
-        panic("No usable timer: the TSC counts at %lu Hz only", (unsigned long)hz);
+        boot_stop("no usable timer: the TSC counts at %lu Hz only", (unsigned long)hz);
     tsc_khz = (uint32_t)((hz + 500) / 1000);
     time_scale_set(&scale, hz);
     tsc_base = rdtsc();
