@@ -235,8 +235,11 @@ C_FILES := $(sort $(shell find hypervisor include toolstack tests -name '*.[ch]'
 HV_C := $(filter %.c,$(HV_SRC))
 TIDY_FLAGS = $(filter-out -fno-% -fcf-%,$1)
 
-.PHONY: check check-format check-cppcheck check-tidy
-check: check-format check-cppcheck check-tidy
+.PHONY: check check-format check-cppcheck check-tidy check-docs
+check: check-format check-cppcheck check-tidy check-docs
+
+check-docs:
+	$Q docs/mkcmdline | cmp - docs/command-line.md
 
 check-format:
 	$(call say,FORMAT,$(words $(C_FILES)) files)
@@ -255,10 +258,16 @@ check-tidy:
 	$Q clang-tidy --quiet $(wildcard toolstack/unpack/*.c) -- $(HOST_CFLAGS) 2>&1 | \
 		{ ! grep -E '(warning|error):'; }
 
+# --- documents that are made from the source ----------------------------------------------------
+
+.PHONY: docs
+docs:
+	$Q docs/mkcmdline >docs/command-line.md
+
 # --- what must be installed ---------------------------------------------------------------------
 
 DEPS := gcc libc6-dev binutils libxen-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev \
-	cpio kmod qemu-system-x86 python3
+	cpio kmod xz-utils qemu-system-x86 python3
 ifneq ($(filter iso test deps,$(MAKECMDGOALS)),)
 DEPS += perl grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf
 endif
@@ -305,6 +314,7 @@ help:
 #: make test        every test; T=NAME: one
 #: make unit        the tests that need no QEMU; T=NAME: one
 #: make check       formatting, cppcheck, clang-tidy
+#: make docs        what is generated of docs/
 #: make iso         build/paravane.iso, bootable by BIOS and UEFI
 #: make deps        install by apt what all of this needs
 #: make clean       remove what was built; distclean: and what was downloaded

@@ -29,8 +29,12 @@ NATIVE = os.environ.get("NATIVE") == "1"
 # TCG executes a hypervisor's code some two times slower with assertions on, and CI machines vary.
 PATIENCE = float(os.environ.get("PATIENCE", "1"))
 
+# Xen is run for comparison; it has no audit and words of its own.
+IS_PARAVANE = not NATIVE and os.path.basename(HYPERVISOR) == "paravane"
+
 # Ends the watching at once: nothing good follows these.
-FATAL = re.compile(rb"^(?:\(XEN\) |\(PV\) )?(?:Panic on CPU|panic:)|Kernel panic - not syncing", re.M)
+FATAL = re.compile(rb"Paravane is stopping on CPU|cannot boot: |domain 0 crashed|Panic on CPU|"
+                   rb"Kernel panic - not syncing")
 
 
 def kvm_usable():
@@ -58,7 +62,8 @@ def escape(text):
 
 
 def default_hypervisor_args(memory_mib):
-    return f"console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all noreboot dom0_mem={memory_mib}M"
+    return ("console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all noreboot audit "
+            f"dom0_mem={memory_mib}M")
 
 
 def boot_options(hypervisor_args, kernel_args, kernel=None, initrd=None, vmlinux=None):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What several test scripts do alike: boot and check, boot and run a guest program."""
+import re
+
 import machine as m
 import tap
 
@@ -17,7 +19,17 @@ def selfcheck(name, title, memory="3G", cpus=2, options=None, disk="vda", **more
             tap.diag(machine.explain(30))
         if not tap.ok(machine.wait_end(), f"{title}: it switches the machine off"):
             tap.diag(machine.explain())
+        check_last_audit(machine, title)
         tap.diag(f"{title}: {machine.elapsed():.0f} s")
+
+
+def check_last_audit(machine, title):
+    """One check: the audit made when the control domain shut down found nothing wrong."""
+    if m.IS_PARAVANE:
+        audits = re.findall(rb"memory audit: .*", machine.buffer)
+        if not tap.ok(audits and audits[-1].rstrip().endswith(b"ok"),
+                      f"{title}: the memory audit finds nothing wrong"):
+            tap.diag(b"\n".join(audits).decode(errors="replace") or "there was no audit")
 
 
 def guest_ended(machine, program, title, timeout=120):
