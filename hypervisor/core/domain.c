@@ -21,6 +21,7 @@
 #include "core/grant.h"
 #include "core/lib.h"
 #include "core/log.h"
+#include "core/memory.h"
 
 struct domain *domain_list;
 struct spinlock domain_list_lock = {.rank = RANK_DOMLIST};
@@ -174,6 +175,7 @@ static void domain_free(void *data)
     list_remove(d);
     evtchn_domain_free(d);
     grant_domain_free(d);
+    memory_domain_free(d);
     free_vcpus(d);
     arch_domain_free(d);
     free_storage(d);

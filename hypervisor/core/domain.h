@@ -17,6 +17,7 @@
 #include "core/softirq.h"
 #include "core/timer.h"
 
+struct e820_map;
 struct grant_table;
 
 /* Why a vCPU does not run; it runs when none is set. */
@@ -82,6 +83,8 @@ struct domain {
     uint64_t tot_pages, max_pages; /* frames owned, and its limit */
     struct heap_account account;   /* hypervisor objects made for it */
     unsigned long *owned_chunks;   /* bitmap: 2 MiB chunks in which it owns frames */
+    uint64_t claimed_pages;        /* XENMEM_claim_pages: frames kept free for it; memory.c's lock */
+    struct e820_map *memory_map;   /* XENMEM_set_memory_map; NULL: none; under lock */
 
     struct shared_info *shared;
     ns_t time_offset_s;

@@ -47,8 +47,6 @@ uint64_t *paging_l1_entry(uint64_t va);
  * The M2P is backed by 2 MiB pages, each for the frames of 1 GiB of machine memory; the frame table
  * likewise, each for 512 MiB. Chunks without RAM have none.
  */
-unsigned m2p_chunk_count(void);      /* one past the highest chunk present */
-mfn_t m2p_chunk_mfn(unsigned chunk); /* INVALID_MFN: absent */
 bool paging_frame_chunk_present(uint64_t chunk);
 mfn_t paging_frame_table_end(void); /* one past the highest frame with an entry */
 #define M2P_CHUNK_FRAMES_SHIFT   18u

@@ -35,5 +35,11 @@ static inline struct frame *frame_entry(mfn_t m)
 void m2p_set(mfn_t m, pfn_t p);
 pfn_t m2p_get(mfn_t m);
 #define INVALID_M2P PFN(~0ull)
+/*
+ * The M2P lies in chunks of 2 MiB, each for the frames of 1 GiB of machine memory; chunks without
+ * RAM have none.
+ */
+unsigned m2p_chunk_count(void);      /* one past the highest chunk present */
+mfn_t m2p_chunk_mfn(unsigned chunk); /* its first frame; INVALID_MFN: absent */
 
 #endif

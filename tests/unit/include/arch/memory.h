@@ -20,5 +20,7 @@ struct frame *frame_entry(mfn_t m);
 void m2p_set(mfn_t m, pfn_t p);
 pfn_t m2p_get(mfn_t m);
 #define INVALID_M2P PFN(~0ull)
+unsigned m2p_chunk_count(void); /* a test that asks for the table's frames says what there is */
+mfn_t m2p_chunk_mfn(unsigned chunk);
 
 #endif
