@@ -8,6 +8,7 @@
  */
 #include "x86/smp.h"
 
+#include "core/boot.h"
 #include "core/cmdline.h"
 #include "core/e820.h"
 #include "core/heap.h"
@@ -42,11 +43,15 @@ extern char trampoline_cr3[], trampoline_stack[], trampoline_entry[];
 
 #define STACK_BITS (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_GLOBAL | PTE_NX)
 
-/* Waits as in the Intel SDM 3A 8.4.4.1; the last is ours, and generous for emulated machines. */
-#define INIT_WAIT_US    10000u
-#define STARTUP_WAIT_US 200u
-#define ANSWER_WAIT_NS  (2 * NS_PER_SEC)
-#define ONLINE_WAIT_NS  (20 * NS_PER_SEC)
+/*
+ * The waits of the Intel SDM 3A 8.4.4.1 are for CPUs with an external APIC: first try without the
+ * long one after INIT. The others are ours, and generous for emulated machines.
+ */
+#define INIT_WAIT_US      10000u
+#define INIT_WAIT_LESS_US 20u
+#define STARTUP_WAIT_US   200u
+#define ANSWER_WAIT_NS    (2 * NS_PER_SEC)
+#define ONLINE_WAIT_NS    (20 * NS_PER_SEC)
 
 /* How far the CPU that is being started has come: it may answer only until we give up. */
 enum ap_state { AP_CALLED, AP_ANSWERED, AP_GIVEN_UP };
@@ -79,15 +84,23 @@ static void ap_start(void)
     idle_loop();
 }
 
+/* A module there? The loader may put small ones anywhere. */
+static bool holds_module(uint64_t start, uint64_t end)
+{
+    for (unsigned i = 0; i < boot_info.nr_modules; i++) {
+        if (boot_info.module[i].start < end && boot_info.module[i].end > start)
+            return true;
+    }
+    return false;
+}
+
 /* Machine address of free low memory for the trampoline; 0: none. Frame 0 is left alone. */
 static uint64_t find_low_pages(void)
 {
-    for (unsigned i = e820.count; i-- > 0;) {
-        const struct e820_entry *e = &e820.entry[i];
-        uint64_t end = MIN((e->addr + e->size) & PAGE_MASK, LOW_MEMORY_END);
-        uint64_t start = MAX(ROUND_UP(e->addr, PAGE_SIZE), PAGE_SIZE);
-        if (e->type == E820_RAM && end >= start + LOW_PAGES * PAGE_SIZE)
-            return end - LOW_PAGES * PAGE_SIZE;
+    const uint64_t bytes = LOW_PAGES * PAGE_SIZE;
+    for (uint64_t at = LOW_MEMORY_END - bytes; at >= PAGE_SIZE; at -= PAGE_SIZE) {
+        if (e820_all(&e820, at, at + bytes, E820_RAM) && !holds_module(at, at + bytes))
+            return at;
     }
     return 0;
 }
@@ -160,6 +173,26 @@ static bool is_online(unsigned cpu)
     return (atomic_load(&cpu_online_mask.bits) >> cpu) & 1;
 }
 
+/* INIT and start-up IPIs. False: no answer, and none will come any more. */
+static bool wake_cpu(unsigned cpu, uint64_t low, unsigned init_wait_us)
+{
+    uint32_t apic_id = acpi_cpu_apic_id(cpu);
+    atomic_store(&ap_state, AP_CALLED);
+    apic_send_init(apic_id);
+    time_delay_us(init_wait_us);
+    for (unsigned i = 0; i < 2 && !has_answered(cpu); i++) {
+        apic_send_startup(apic_id, (unsigned)(low >> PAGE_SHIFT));
+        wait_until(has_answered, cpu, STARTUP_WAIT_US * NS_PER_US);
+    }
+    uint32_t called = AP_CALLED;
+    if (wait_until(has_answered, cpu, ANSWER_WAIT_NS) ||
+        !atomic_cas(&ap_state, &called, AP_GIVEN_UP))
+        return true;
+    /* Back to waiting for a start-up IPI, before the trampoline is another CPU's. */
+    apic_send_init(apic_id);
+    return false;
+}
+
 static void boot_cpu(unsigned cpu, uint64_t low)
 {
     uint32_t apic_id = acpi_cpu_apic_id(cpu);
@@ -169,18 +202,7 @@ static void boot_cpu(unsigned cpu, uint64_t low)
         return;
     }
     *trampoline_word(low, trampoline_stack) = stack;
-    atomic_store(&ap_state, AP_CALLED);
-    apic_send_init(apic_id);
-    time_delay_us(INIT_WAIT_US);
-    for (unsigned i = 0; i < 2 && !has_answered(cpu); i++) {
-        apic_send_startup(apic_id, (unsigned)(low >> PAGE_SHIFT));
-        time_delay_us(STARTUP_WAIT_US);
-    }
-    uint32_t called = AP_CALLED;
-    if (!wait_until(has_answered, cpu, ANSWER_WAIT_NS) &&
-        atomic_cas(&ap_state, &called, AP_GIVEN_UP)) {
-        /* Back to waiting for a start-up IPI, before the trampoline is another CPU's. */
-        apic_send_init(apic_id);
+    if (!wake_cpu(cpu, low, INIT_WAIT_LESS_US) && !wake_cpu(cpu, low, INIT_WAIT_US)) {
         log_warning("CPU %u (APIC %#x) does not answer, and is left out", cpu, apic_id);
         return;
     }
