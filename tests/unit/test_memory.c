@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* links: hypervisor/core/memory.c hypervisor/core/reservation.c hypervisor/core/heap.c */
+/* links: hypervisor/core/object.c hypervisor/core/e820.c tests/unit/host.c */
+/*
+ * memory_op. Frames and domains are plain models here: an owner, a count of references and the
+ * allocation's mark for each frame; three domains, of which one is privileged.
+ */
+#include "core/domain.h"
+#include "core/e820.h"
+#include "core/hypercall.h"
+#include "core/memory.h"
+#include "core/softirq.h"
+#include "host.h"
+
+#define SUBOP(hypercall, command, handler, type, direction, doc)                                   \
+    long handler(struct vcpu *, type *);
+#define HYPERCALL(name, nargs, style, args, doc)
+#include "core/hypercalls.def"
+#undef SUBOP
+#undef HYPERCALL
+
+#define RAM_FRAMES 0x4000ull
+
+/* ---- Models --------------------------------------------------------------------------------- */
+
+static struct {
+    struct domain *owner;
+    unsigned refs;
+    bool allocated;
+} model[RAM_FRAMES];
+
+static struct domain control, guest, other;
+static struct vcpu control_vcpu = {.domain = &control}, guest_vcpu = {.domain = &guest};
+static struct shared_info guest_shared;
+
+static int count(struct domain *d, uint64_t frames)
+{
+    if (d->is_dying)
+        return -XEN_EINVAL;
+    if (d->tot_pages + frames > d->max_pages)
+        return -XEN_E2BIG;
+    d->tot_pages += frames;
+    return 0;
+}
+
+int frame_assign(struct domain *d, mfn_t mfn, unsigned order)
+{
+    int rc = count(d, 1ull << order);
+    for (uint64_t i = 0; rc == 0 && i < 1ull << order; i++) {
+        if (model[mfn.v + i].owner)
+            bail_out("frame %#" PRIx64 " assigned twice", mfn.v + i);
+        model[mfn.v + i].owner = d;
+        model[mfn.v + i].refs = 1;
+        model[mfn.v + i].allocated = true;
+    }
+    return rc;
+}
+
+static void drop(mfn_t mfn)
+{
+    if (--model[mfn.v].refs)
+        return;
+    model[mfn.v].owner->tot_pages--;
+    model[mfn.v].owner = NULL;
+    m2p_set(mfn, INVALID_M2P);
+    heap_free_frames(mfn, 0, true);
+}
+
+int frame_release(struct domain *d, mfn_t mfn)
+{
+    if (mfn.v >= RAM_FRAMES || model[mfn.v].owner != d || !model[mfn.v].allocated)
+        return -XEN_EINVAL;
+    model[mfn.v].allocated = false;
+    drop(mfn);
+    return 0;
+}
+
+int frame_detach(struct domain *d, mfn_t mfn)
+{
+    if (mfn.v >= RAM_FRAMES || model[mfn.v].owner != d || !model[mfn.v].allocated)
+        return -XEN_EINVAL;
+    if (model[mfn.v].refs != 1)
+        return -XEN_EBUSY;
+    model[mfn.v].owner = NULL;
+    d->tot_pages--;
+    return 0;
+}
+
+int frame_attach(struct domain *d, mfn_t mfn)
+{
+    int rc = count(d, 1);
+    if (rc == 0) {
+        model[mfn.v].owner = d;
+        model[mfn.v].refs = 1;
+        model[mfn.v].allocated = true;
+    }
+    return rc;
+}
+
+void frame_discard(mfn_t mfn)
+{
+    m2p_set(mfn, INVALID_M2P);
+    heap_free_frames(mfn, 0, true);
+}
+
+struct domain *domain_get(domid_t id)
+{
+    struct domain *d = id.v == 0 ? &control : id.v == 1 ? &guest : id.v == 2 ? &other : NULL;
+    if (d)
+        d->refs++;
+    return d;
+}
+
+int domain_get_for(struct vcpu *caller, domid_t id, struct domain **out)
+{
+    struct domain *d = domain_get(id.v == DOMID_SELF ? caller->domain->id : id);
+    if (!d)
+        return -XEN_ESRCH;
+    if (d != caller->domain && !caller->domain->is_privileged) {
+        d->refs--;
+        return -XEN_EPERM;
+    }
+    *out = d;
+    return 0;
+}
+
+void domain_put(struct domain *d)
+{
+    d->refs--;
+}
+
+uint32_t arch_tlb_stamp(void)
+{
+    return 0;
+}
+
+void arch_tlb_flush_stamp(uint32_t stamp)
+{
+    (void)stamp;
+}
+
+unsigned m2p_chunk_count(void)
+{
+    return 3;
+}
+
+mfn_t m2p_chunk_mfn(unsigned chunk)
+{
+    return chunk == 1 ? INVALID_MFN : MFN(0x200ull * (chunk + 1));
+}
+
+static struct hypercall_args args;
+static unsigned continued;
+
+const struct hypercall_args *hypercall_current_args(void)
+{
+    return &args;
+}
+
+long hypercall_continue(unsigned nr, unsigned nargs, const uint64_t *rest)
+{
+    if (nr != __HYPERVISOR_memory_op || nargs != 2)
+        bail_out("continued as something else");
+    memcpy(args.arg, rest, 2 * sizeof(rest[0]));
+    continued++;
+    return HC_REWOUND;
+}
+
+/* ---- Calling as the dispatcher does --------------------------------------------------------- */
+
+typedef long (*reservation_fn)(struct vcpu *, struct xen_memory_reservation *);
+
+static long call_from(struct vcpu *v, reservation_fn fn, struct xen_memory_reservation *r,
+                      uint64_t start)
+{
+    struct xen_memory_reservation copy;
+    long rc;
+
+    args.arg[0] = start << MEMOP_EXTENT_SHIFT;
+    args.arg[1] = (uintptr_t)r;
+    do {
+        copy = *r;
+        rc = fn(v, &copy);
+    } while (rc == HC_REWOUND);
+    return rc;
+}
+
+static long call(struct vcpu *v, reservation_fn fn, struct xen_memory_reservation *r)
+{
+    return call_from(v, fn, r, 0);
+}
+
+static long exchange(struct vcpu *v, struct xen_memory_exchange *e)
+{
+    struct xen_memory_exchange copy;
+    long rc;
+
+    args.arg[0] = XENMEM_exchange;
+    args.arg[1] = (uintptr_t)e;
+    do {
+        copy = *e;
+        rc = memory_exchange(v, &copy);
+    } while (rc == HC_AGAIN && ++continued);
+    return rc;
+}
+
+static xen_pfn_t list[64], outlist[64];
+
+static struct xen_memory_reservation ask(unsigned n, unsigned order, unsigned flags, unsigned domid)
+{
+    struct xen_memory_reservation r = {
+        .nr_extents = n, .extent_order = order, .mem_flags = flags, .domid = (xen_domid_t)domid};
+    r.extent_start.p = list;
+    return r;
+}
+
+/* Give the guest's frames back, so that each test starts from nothing. */
+static void empty(struct domain *d)
+{
+    for (uint64_t m = 0; m < RAM_FRAMES; m++)
+        if (model[m].owner == d) {
+            model[m].refs = 1;
+            model[m].allocated = true;
+            if (frame_release(d, MFN(m)))
+                bail_out("frame %#" PRIx64 " cannot be released", m);
+        }
+    d->max_pages = 2048;
+    d->is_dying = false;
+}
+
+/* ---- Reservations --------------------------------------------------------------------------- */
+
+static void test_populate(void)
+{
+    uint64_t before = heap_free_count();
+
+    for (unsigned i = 0; i < 10; i++)
+        list[i] = 1000 + 4 * i;
+    struct xen_memory_reservation r = ask(10, 2, 0, DOMID_SELF);
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 10, "ten extents of four frames");
+    is(guest.tot_pages, 40);
+    bool good = true;
+    for (unsigned i = 0; i < 10; i++)
+        for (unsigned k = 0; k < 4; k++)
+            good &= list[i] % 4 == 0 && model[list[i] + k].owner == &guest &&
+                    m2p_get(MFN(list[i] + k)).v == 1000 + 4 * i + k;
+    ok(good, "aligned, owned, each with its guest frame number");
+    is(call(&guest_vcpu, memory_decrease_reservation, &r), 10, "and given back");
+    is(guest.tot_pages, 0);
+    is(heap_free_count(), before, "to the heap");
+    is(m2p_get(MFN(list[0])).v, ~0ull, "the M2P forgets them");
+    is(call(&guest_vcpu, memory_decrease_reservation, &r), 0, "which can be done once");
+    is(guest.refs, 0, "no hold on the domain is left");
+}
+
+static void test_increase(void)
+{
+    struct xen_memory_reservation r = ask(3, 0, XENMEMF_address_bits(24), DOMID_SELF);
+
+    is(call(&guest_vcpu, memory_increase_reservation, &r), 3);
+    ok(list[0] < 0x1000 && list[1] < 0x1000 && list[2] < 0x1000, "below 16 MiB, as asked");
+    is(m2p_get(MFN(list[0])).v, ~0ull, "no guest frame number yet");
+    r.extent_start.p = NULL;
+    is(call(&guest_vcpu, memory_increase_reservation, &r), 3, "a list is not needed");
+    is(guest.tot_pages, 6);
+    r = ask(1, 0, XENMEMF_address_bits(12), DOMID_SELF);
+    is(call(&guest_vcpu, memory_increase_reservation, &r), 0, "12 bits hold no frame");
+    r.mem_flags = XENMEMF_address_bits(255) | XENMEMF_exact_node(3);
+    is(call(&guest_vcpu, memory_increase_reservation, &r), 1, "255 bits, and some node");
+    empty(&guest);
+}
+
+static void test_limits(void)
+{
+    struct xen_memory_reservation r = ask(5, 0, 0, DOMID_SELF);
+
+    guest.max_pages = 3;
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 3, "as many as max_pages allows");
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0);
+    empty(&guest);
+    uint64_t before = heap_free_count();
+    guest.is_dying = true;
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0, "a dying domain gets none");
+    is(heap_free_count(), before, "and the frames are not lost");
+    guest.is_dying = false;
+
+    r = ask(1, 9, 0, DOMID_SELF);
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 1, "order 9");
+    is(list[0] % 512, 0);
+    is(call(&guest_vcpu, memory_decrease_reservation, &r), 1);
+    r.extent_order = 10;
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0, "not order 10 for a guest");
+    is(call(&guest_vcpu, memory_decrease_reservation, &r), 0);
+    r.extent_order = ~0u;
+    is(call(&guest_vcpu, memory_increase_reservation, &r), 0, "order -1");
+    r.extent_order = 10;
+    is(call(&control_vcpu, memory_increase_reservation, &r), 1, "order 10 for the control domain");
+    is(call(&control_vcpu, memory_decrease_reservation, &r), 1);
+    r.extent_order = 19;
+    is(call(&control_vcpu, memory_increase_reservation, &r), 0, "not 19");
+
+    r = ask(0, 0, 0, DOMID_SELF);
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0, "no extents");
+    r.nr_extents = ~0ul;
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0, "-1 extents");
+    r.nr_extents = (UINT32_MAX >> MEMOP_EXTENT_SHIFT) + 1ul;
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0, "one more than can be continued");
+    is(guest.tot_pages, 0);
+    r.nr_extents = 5;
+    is(call_from(&guest_vcpu, memory_populate_physmap, &r, 5), 5, "a start at the end");
+    is(call_from(&guest_vcpu, memory_populate_physmap, &r, ~0ull >> MEMOP_EXTENT_SHIFT),
+       (long)(~0ull >> MEMOP_EXTENT_SHIFT), "a start far behind it");
+    is(guest.tot_pages, 0);
+    is(call_from(&guest_vcpu, memory_populate_physmap, &r, 3), 5, "a start in the middle");
+    is(guest.tot_pages, 2);
+    empty(&guest);
+}
+
+static void test_domains(void)
+{
+    struct xen_memory_reservation r = ask(1, 0, 0, 2);
+
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0, "a guest cannot name another domain");
+    is(other.tot_pages, 0);
+    is(call(&control_vcpu, memory_populate_physmap, &r), 1, "the control domain can");
+    is(other.tot_pages, 1);
+    r.domid = DOMID_SELF;
+    is(call(&guest_vcpu, memory_decrease_reservation, &r), 0, "others' frames cannot be freed");
+    is(other.tot_pages, 1);
+    r.domid = 77;
+    is(call(&control_vcpu, memory_populate_physmap, &r), 0, "no such domain");
+    is(control.refs + guest.refs + other.refs, 0);
+    empty(&other);
+}
+
+static void test_faults(void)
+{
+    struct xen_memory_reservation r = ask(8, 0, 0, DOMID_SELF);
+    uint64_t before = heap_free_count();
+
+    host_fault_start = (uintptr_t)&list[4];
+    host_fault_end = (uintptr_t)&list[8];
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 4, "stops where the list is unmapped");
+    is(guest.tot_pages, 4);
+    is(call(&guest_vcpu, memory_decrease_reservation, &r), 4);
+    host_fault_start = host_fault_end = 0;
+
+    host_fault_after = 1; /* the list can be read, but not written */
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0, "a list that cannot be written");
+    is(guest.tot_pages, 0, "costs the guest no frame");
+    host_fault_after = 0;
+    is(call(&guest_vcpu, memory_increase_reservation, &r), 0);
+    host_fault_after = -1;
+    is(guest.tot_pages, 0);
+    is(heap_free_count(), before);
+    r.extent_start.p = (void *)HV_VIRT_START;
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0, "the hypervisor's addresses");
+    r.extent_start.p = (void *)0x800000000000ul;
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0, "no canonical address");
+    r.extent_start.p = (void *)~7ul;
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 0, "the end of the address space");
+    const xen_pfn_t bad[] = {0, RAM_FRAMES, RAM_FRAMES - 1, ~0ul, ~0ul << 12, 1ul << 52};
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+        list[0] = bad[i];
+        r = ask(1, 1, 0, DOMID_SELF);
+        is(call(&guest_vcpu, memory_decrease_reservation, &r), 0, "frame %#lx", bad[i]);
+    }
+}
+
+static void test_preemption(void)
+{
+    struct xen_memory_reservation r = ask(6, 0, 0, DOMID_SELF);
+
+    this_cpu(softirq_pending) = 1;
+    continued = 0;
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 6, "done in the end");
+    is(continued, 5, "one extent at a time");
+    is(guest.tot_pages, 6, "none of them twice");
+    is(r.nr_extents, 6, "and the guest's structure is as it was");
+    continued = 0;
+    is(call(&guest_vcpu, memory_decrease_reservation, &r), 6);
+    is(continued, 5);
+    is(guest.refs, 0);
+    this_cpu(softirq_pending) = 0;
+}
+
+/* ---- Exchange ------------------------------------------------------------------------------- */
+
+static struct xen_memory_exchange make_exchange(unsigned in_n, unsigned in_order, unsigned out_n,
+                                                unsigned out_order)
+{
+    struct xen_memory_exchange e = {.in = ask(in_n, in_order, 0, DOMID_SELF),
+                                    .out = ask(out_n, out_order, 0, DOMID_SELF)};
+    e.out.extent_start.p = outlist;
+    for (unsigned i = 0; i < out_n; i++)
+        outlist[i] = 5000 + ((xen_pfn_t)i << out_order);
+    return e;
+}
+
+static void populate(unsigned n, unsigned order)
+{
+    empty(&guest);
+    for (unsigned i = 0; i < n; i++)
+        list[i] = 100 + ((xen_pfn_t)i << order);
+    struct xen_memory_reservation r = ask(n, order, 0, DOMID_SELF);
+    if (call(&guest_vcpu, memory_populate_physmap, &r) != n)
+        bail_out("populate");
+}
+
+static bool owned(const xen_pfn_t *frames, unsigned n, unsigned order)
+{
+    for (unsigned i = 0; i < n; i++)
+        for (uint64_t k = 0; k < 1ull << order; k++)
+            if (model[frames[i] + k].owner != &guest)
+                return false;
+    return true;
+}
+
+/* Contiguous memory for a device, and its return: what Linux exchanges for. */
+static void test_exchange(void)
+{
+    uint64_t before = heap_free_count();
+
+    populate(16, 0);
+    guest.max_pages = 16; /* no room for more, not even for a moment */
+    struct xen_memory_exchange e = make_exchange(16, 0, 2, 3);
+    e.out.mem_flags = XENMEMF_address_bits(25);
+    is(exchange(&guest_vcpu, &e), 0, "sixteen frames for two times eight");
+    is(e.nr_exchanged, 16);
+    is(guest.tot_pages, 16);
+    ok(owned(outlist, 2, 3) && outlist[0] % 8 == 0 && outlist[1] < 0x2000, "contiguous, low");
+    is(m2p_get(MFN(outlist[1] + 5)).v, 5000 + 8 + 5, "M2P set");
+    memcpy(list, outlist, sizeof(list));
+    e = make_exchange(2, 3, 16, 0);
+    is(exchange(&guest_vcpu, &e), 0, "and back");
+    is(e.nr_exchanged, 2);
+    is(guest.tot_pages, 16);
+    ok(owned(outlist, 16, 0));
+    guest.max_pages = 2048;
+    memcpy(list, outlist, sizeof(list));
+    e = make_exchange(16, 0, 16, 0);
+    for (unsigned i = 0; i < 16; i++)
+        outlist[i] = i;
+    this_cpu(softirq_pending) = 1;
+    continued = 0;
+    is(exchange(&guest_vcpu, &e), 0, "with interruptions");
+    is(continued, 15);
+    is(e.nr_exchanged, 16);
+    this_cpu(softirq_pending) = 0;
+    is(guest.tot_pages, 16);
+    is(guest.account.used, 0, "nothing stays charged");
+    is(guest.refs, 0);
+    empty(&guest);
+    is(heap_free_count(), before, "and every frame comes back");
+}
+
+static void refuse_exchange(struct xen_memory_exchange e, long want, const char *what)
+{
+    uint64_t had = guest.tot_pages;
+    is(exchange(&guest_vcpu, &e), want, "%s", what);
+    is(guest.tot_pages, had, "  changes nothing");
+}
+
+static void test_exchange_refused(void)
+{
+    populate(8, 0);
+    struct xen_memory_exchange good = make_exchange(8, 0, 1, 3), e;
+
+    e = good, e.in.extent_order = 10;
+    refuse_exchange(e, -XEN_EPERM, "input order");
+    e = good, e.out.extent_order = 10;
+    refuse_exchange(e, -XEN_EPERM, "output order");
+    e = good, e.nr_exchanged = 9;
+    refuse_exchange(e, -XEN_EINVAL, "more done than there is");
+    e = good, e.out.domid = 1;
+    refuse_exchange(e, -XEN_EINVAL, "two domains");
+    e = good, e.out.nr_extents = 2;
+    refuse_exchange(e, -XEN_EINVAL, "sizes differ");
+    e = good, e.in.nr_extents = 8 + (1ul << 61), e.out.nr_extents = 1 + (1ul << 61);
+    refuse_exchange(e, -XEN_EINVAL, "sizes overflow");
+    e = good, e.in.domid = e.out.domid = 2;
+    refuse_exchange(e, -XEN_EPERM, "another's memory");
+    e = good, e.out.mem_flags = XENMEMF_address_bits(12);
+    refuse_exchange(e, -XEN_ENOMEM, "no memory of 12 bits");
+    ok(owned(list, 8, 0), "the inputs are the guest's as before");
+    is(m2p_get(MFN(list[3])).v, 103, "  with their guest frame numbers");
+    e = good, e.in.extent_start.p = (void *)HV_VIRT_START;
+    refuse_exchange(e, -XEN_EFAULT, "input list in the hypervisor");
+    e = good, e.out.extent_start.p = NULL;
+    refuse_exchange(e, -XEN_EFAULT, "output list unmapped");
+    xen_pfn_t saved = list[5];
+    list[5] = list[2];
+    refuse_exchange(good, -XEN_EINVAL, "a frame named twice");
+    list[5] = RAM_FRAMES + 3;
+    refuse_exchange(good, -XEN_EINVAL, "a frame that is not there");
+    list[5] = saved;
+    model[saved].refs++;
+    refuse_exchange(good, -XEN_EBUSY, "a frame in use");
+    model[saved].refs--;
+    host_fault_after = 2; /* both lists can be read; the output cannot be written */
+    is(exchange(&guest_vcpu, &good), -XEN_EFAULT, "the output list is read-only");
+    host_fault_after = -1;
+    ok(owned(list, 8, 0) && guest.tot_pages == 8, "  changes nothing");
+    guest.account.limit = 60;
+    refuse_exchange(good, -XEN_ENOMEM, "the lists find no room in the account");
+    guest.account.limit = 1 << 20;
+    e = make_exchange(0, 0, 0, 0);
+    is(exchange(&guest_vcpu, &e), 0, "nothing for nothing");
+    args.arg[0] = XENMEM_exchange | 1 << MEMOP_EXTENT_SHIFT;
+    is(memory_exchange(&guest_vcpu, &good), -XEN_EINVAL, "a start in the command");
+    is(guest.refs + other.refs, 0);
+    empty(&guest);
+}
+
+/* The second chunk fails: the first stays done and is reported. */
+static void test_exchange_partial(void)
+{
+    populate(8, 0);
+    struct xen_memory_exchange e = make_exchange(8, 0, 2, 2);
+    list[6] = 0;
+    is(exchange(&guest_vcpu, &e), -XEN_EINVAL);
+    is(e.nr_exchanged, 4, "half is done");
+    ok(owned(outlist, 1, 2) && outlist[1] == 5004 && guest.tot_pages == 8);
+    empty(&guest);
+}
+
+/* Another vCPU fills the reservation while the frames are nobody's. */
+static struct domain *filled;
+
+static void fill_up(uintptr_t addr, size_t size, bool write)
+{
+    (void)addr;
+    (void)size;
+    if (write && filled) {
+        filled->max_pages = filled->tot_pages;
+        filled = NULL;
+    }
+}
+
+static void test_exchange_race(void)
+{
+    uint64_t before = heap_free_count();
+
+    populate(4, 0);
+    struct xen_memory_exchange e = make_exchange(4, 0, 1, 2);
+    filled = &guest;
+    host_guest_hook = fill_up;
+    is(exchange(&guest_vcpu, &e), -XEN_E2BIG, "no room for the new frames any more");
+    host_guest_hook = NULL;
+    is(e.nr_exchanged, 0);
+    is(guest.tot_pages, 0, "nor for the old ones");
+    is(heap_free_count(), before, "which are free then, not lost");
+    empty(&guest);
+}
+
+/* ---- Questions ------------------------------------------------------------------------------ */
+
+static void test_questions(void)
+{
+    xen_domid_t self = DOMID_SELF, two = 2, none = 99;
+
+    args.arg[0] = 0;
+    populate(3, 0);
+    is(memory_current_reservation(&guest_vcpu, &self), 3);
+    is(memory_maximum_reservation(&guest_vcpu, &self), 2048);
+    guest_shared.arch.max_pfn = 0x8000;
+    is(memory_maximum_gpfn(&guest_vcpu, &self), 0x7fff);
+    is(memory_current_reservation(&guest_vcpu, &two), -XEN_EPERM);
+    is(memory_current_reservation(&control_vcpu, &two), 0);
+    is(memory_current_reservation(&control_vcpu, &none), -XEN_ESRCH);
+    is(memory_maximum_ram_page(&guest_vcpu, NULL), RAM_FRAMES);
+    args.arg[0] = 1 << MEMOP_EXTENT_SHIFT;
+    is(memory_maximum_ram_page(&guest_vcpu, NULL), -XEN_EINVAL, "a start where there is none");
+    is(memory_current_reservation(&guest_vcpu, &self), -XEN_EINVAL);
+    args.arg[0] = 0;
+
+    struct xen_machphys_mapping map = {0};
+    is(memory_machphys_mapping(&guest_vcpu, &map), 0);
+    is(map.v_start, HYPERVISOR_VIRT_START);
+    is(map.v_end, MACH2PHYS_VIRT_END);
+    is(map.max_mfn, MACH2PHYS_NR_ENTRIES - 1);
+
+    struct xen_machphys_mfn_list m = {.max_extents = 10};
+    m.extent_start.p = list;
+    is(memory_machphys_mfn_list(&guest_vcpu, &m), 0);
+    ok(m.nr_extents == 3 && list[0] == 0x200 && list[1] == 0 && list[2] == 0x600, "a gap is zero");
+    m.max_extents = 1, list[1] = 7;
+    is(memory_machphys_mfn_list(&guest_vcpu, &m), 0);
+    ok(m.nr_extents == 1 && list[1] == 7, "no more than there is room for");
+    m.extent_start.p = NULL;
+    is(memory_machphys_mfn_list(&guest_vcpu, &m), -XEN_EFAULT);
+
+    struct xen_add_to_physmap a = {.domid = DOMID_SELF, .space = XENMAPSPACE_shared_info};
+    is(memory_add_to_physmap(&guest_vcpu, &a), -XEN_EACCES);
+    a.domid = 2;
+    is(memory_add_to_physmap(&guest_vcpu, &a), -XEN_EACCES);
+    a.domid = 99;
+    is(memory_add_to_physmap(&guest_vcpu, &a), -XEN_ESRCH);
+    a.space = XENMAPSPACE_gmfn_foreign;
+    is(memory_add_to_physmap(&guest_vcpu, &a), -XEN_ENOSYS);
+
+    struct xen_vnuma_topology_info n = {.domid = DOMID_SELF};
+    is(memory_get_vnumainfo(&guest_vcpu, &n), -XEN_EOPNOTSUPP);
+    n.domid = 2;
+    is(memory_get_vnumainfo(&guest_vcpu, &n), -XEN_EPERM);
+    n.pad = 1;
+    is(memory_get_vnumainfo(&guest_vcpu, &n), -XEN_EINVAL);
+    is(guest.refs + other.refs + control.refs, 0);
+    empty(&guest);
+}
+
+static void test_maps(void)
+{
+    struct e820_entry buffer[E820_MAX + 1] = {{0, 0x1000, 1}, {0x2000, 0x3000, 2}};
+    struct xen_memory_map m = {.nr_entries = 10};
+    struct xen_foreign_memory_map f = {.domid = 1, .map.nr_entries = 2};
+
+    m.buffer.p = f.map.buffer.p = buffer;
+    is(memory_memory_map(&guest_vcpu, &m), -XEN_ENOSYS, "none is set");
+    f.domid = 2;
+    is(memory_set_memory_map(&guest_vcpu, &f), -XEN_EPERM);
+    f.domid = 1;
+    is(memory_set_memory_map(&control_vcpu, &f), 0);
+    memset(buffer, 0, sizeof(buffer));
+    is(memory_memory_map(&guest_vcpu, &m), 0);
+    ok(m.nr_entries == 2 && buffer[1].addr == 0x2000 && buffer[1].type == 2);
+    m.nr_entries = 1;
+    is(memory_memory_map(&guest_vcpu, &m), 0);
+    is(m.nr_entries, 1, "as much as the buffer takes");
+    f.map.nr_entries = E820_MAX;
+    is(memory_set_memory_map(&control_vcpu, &f), 0, "replaced by the largest");
+    f.map.nr_entries = E820_MAX + 1;
+    is(memory_set_memory_map(&control_vcpu, &f), -XEN_EINVAL, "one more");
+    f.map.nr_entries = ~0u;
+    is(memory_set_memory_map(&control_vcpu, &f), -XEN_EINVAL, "-1");
+    f.map.nr_entries = 2;
+    f.map.buffer.p = NULL;
+    is(memory_set_memory_map(&control_vcpu, &f), -XEN_EFAULT);
+    m.nr_entries = 200;
+    is(memory_memory_map(&guest_vcpu, &m), 0);
+    is(m.nr_entries, E820_MAX, "a failed call leaves the old map");
+    m.buffer.p = NULL;
+    is(memory_memory_map(&guest_vcpu, &m), -XEN_EFAULT);
+    f.map.nr_entries = 0;
+    is(memory_set_memory_map(&control_vcpu, &f), 0);
+    is(memory_memory_map(&guest_vcpu, &m), -XEN_ENOSYS, "an empty map is none");
+    memory_domain_free(&guest);
+    is(guest.account.used, 0);
+
+    m.buffer.p = NULL;
+    is(memory_machine_memory_map(&guest_vcpu, &m), -XEN_EPERM);
+    is(memory_machine_memory_map(&control_vcpu, &m), 0);
+    is(m.nr_entries, 2, "without a buffer: the size");
+    m.buffer.p = buffer;
+    m.nr_entries = 1;
+    is(memory_machine_memory_map(&control_vcpu, &m), -XEN_EINVAL, "too small");
+    m.nr_entries = 2;
+    is(memory_machine_memory_map(&control_vcpu, &m), 0);
+    is(buffer[0].size, RAM_FRAMES * PAGE_SIZE);
+    m.buffer.p = (void *)HV_VIRT_START;
+    is(memory_machine_memory_map(&control_vcpu, &m), -XEN_EFAULT);
+}
+
+static long claim(struct vcpu *v, unsigned domid, uint64_t pages)
+{
+    struct xen_memory_reservation r = {.nr_extents = pages, .domid = (xen_domid_t)domid};
+    args.arg[0] = XENMEM_claim_pages;
+    return memory_claim_pages(v, &r);
+}
+
+static void test_claims(void)
+{
+    uint64_t free = heap_free_count();
+
+    other.max_pages = guest.max_pages = control.max_pages = RAM_FRAMES;
+    is(claim(&guest_vcpu, 1, 10), -XEN_EPERM);
+    is(claim(&control_vcpu, DOMID_SELF, 10), -XEN_EINVAL);
+    is(claim(&control_vcpu, 99, 10), -XEN_EINVAL);
+    is(claim(&control_vcpu, 1, RAM_FRAMES + 1), -XEN_EINVAL, "more than it may have");
+    is(claim(&control_vcpu, 1, free + 1), -XEN_ENOMEM, "more than there is");
+    is(claim(&control_vcpu, 1, free - 4), 0, "all but four");
+    is(claim(&control_vcpu, 1, free - 4), -XEN_EINVAL, "one claim a domain");
+    is(claim(&control_vcpu, 2, 5), -XEN_ENOMEM, "beside it only four");
+    struct xen_memory_reservation r = ask(8, 0, 0, 2);
+    is(call(&control_vcpu, memory_populate_physmap, &r), 4, "others get those four");
+    r = ask(8, 0, 0, DOMID_SELF);
+    is(call(&guest_vcpu, memory_populate_physmap, &r), 8, "the claimer gets its own");
+    is(guest.claimed_pages, free - 12, "which shrinks the claim");
+    is(claim(&control_vcpu, 1, 0), 0, "a claim is ended");
+    r = ask(1, 0, 0, 2);
+    is(call(&control_vcpu, memory_populate_physmap, &r), 1, "and others get memory again");
+    is(claim(&control_vcpu, 1, 8), -XEN_EINVAL, "it has eight already");
+    is(claim(&control_vcpu, 1, 9), 0);
+    memory_domain_free(&guest);
+    is(guest.claimed_pages, 0, "a claim ends with its domain");
+    r = ask(1, 0, 0, 1);
+    r.extent_order = 0, r.mem_flags = 1;
+    is(memory_claim_pages(&control_vcpu, &r), -XEN_EINVAL);
+    is(control.refs + guest.refs + other.refs, 0);
+    empty(&guest);
+    empty(&other);
+}
+
+int main(void)
+{
+    host_ram_init(MFN(0), RAM_FRAMES);
+    heap_add_range(MFN(1), MFN(RAM_FRAMES));
+    e820 = (struct e820_map){
+        .count = 2,
+        .entry = {{0, RAM_FRAMES * PAGE_SIZE, E820_RAM}, {0xfee00000, 0x1000, E820_RESERVED}}};
+    struct domain *all[] = {&control, &guest, &other};
+    for (unsigned i = 0; i < 3; i++) {
+        all[i]->id = DOMID((uint16_t)i);
+        all[i]->max_pages = 2048;
+        all[i]->account.limit = 1 << 20;
+        all[i]->shared = &guest_shared;
+        lock_init(&all[i]->lock, RANK_DOMAIN);
+    }
+    control.is_privileged = true;
+    test_populate();
+    test_increase();
+    test_limits();
+    test_domains();
+    test_faults();
+    test_preemption();
+    test_exchange();
+    test_exchange_refused();
+    test_exchange_partial();
+    test_exchange_race();
+    test_questions();
+    test_maps();
+    test_claims();
+    return done();
+}
