@@ -95,20 +95,24 @@ void runqueue_charge(struct runqueue *q, struct vcpu *v, ns_t when)
     runqueue_raise_floor(q);
 }
 
-void runqueue_place_sleeper(struct runqueue *q, struct vcpu *v)
+void runqueue_place(struct runqueue *q, struct vcpu *v)
 {
     int64_t earliest = (int64_t)((uint64_t)q->floor - SCHED_WAKE_BONUS);
 
+    if (v->sched.moving)
+        v->sched.vtime = (int64_t)((uint64_t)v->sched.vtime + (uint64_t)q->floor);
+    v->sched.moving = false;
     if (vtime_before(v->sched.vtime, earliest))
         v->sched.vtime = earliest;
 }
 
 void runqueue_leave(struct runqueue *q, struct vcpu *v, unsigned cpu, ns_t when)
 {
-    uint64_t there = (uint64_t)READ_ONCE(per_cpu(runqueue, cpu).floor);
-
     ASSERT(!v->sched.queued && !v->running && q->current != v);
-    v->sched.vtime = (int64_t)((uint64_t)v->sched.vtime - (uint64_t)q->floor + there);
+    runqueue_charge(q, q->current, when); /* and so bring the floor up to now */
+    if (!v->sched.moving)
+        v->sched.vtime = (int64_t)((uint64_t)v->sched.vtime - (uint64_t)q->floor);
+    v->sched.moving = true;
     v->sched.arrived = when;
     WRITE_ONCE(v->cpu, cpu);
 }

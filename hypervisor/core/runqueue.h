@@ -45,9 +45,15 @@ void runqueue_remove(struct runqueue *q, struct vcpu *v);
 void runqueue_charge(struct runqueue *q, struct vcpu *v, ns_t when);
 /* Raise the floor to the earliest vtime of those that run or wait. */
 void runqueue_raise_floor(struct runqueue *q);
-/* A sleeper comes back: no credit for the sleep but SCHED_WAKE_BONUS. */
-void runqueue_place_sleeper(struct runqueue *q, struct vcpu *v);
-/* v, neither queued nor running, moves on to `cpu`, keeping its distance from the floor. */
+/*
+ * v comes to wait here, from sleep or from another queue. The floor is up to date. A sleeper gets
+ * no credit for its sleep but SCHED_WAKE_BONUS.
+ */
+void runqueue_place(struct runqueue *q, struct vcpu *v);
+/*
+ * v, neither queued nor running, moves on to `cpu`: what it keeps of its vtime until it is placed
+ * there is the distance from the floor.
+ */
 void runqueue_leave(struct runqueue *q, struct vcpu *v, unsigned cpu, ns_t when);
 
 /* Run time that v's cap leaves it in its period at `when`; NS_NEVER without a cap. */

@@ -80,31 +80,44 @@ static void start_slice(struct runqueue *q, ns_t when)
 }
 
 /* Is it v's turn, before what runs now? */
-static bool preempts(struct runqueue *q, const struct vcpu *v, ns_t when)
+static bool preempts(const struct runqueue *q, const struct vcpu *v)
 {
     if (vcpu_is_idle(q->current))
         return true;
-    runqueue_charge(q, q->current, when);
     return vtime_before(v->sched.vtime, q->current->sched.vtime);
+}
+
+/* For everyone who waits here, wake an idle CPU that may take him, while there are any. */
+static void call_idle_cpus(struct runqueue *q)
+{
+    cpumask_t idle = cpumask_and(cpu_online_mask, (cpumask_t){atomic_load(&idle_cpus.bits)});
+
+    for (struct vcpu *v = q->head; v != NULL && !cpumask_empty(idle); v = v->sched.next) {
+        cpumask_t takers = cpumask_and(v->sched.affinity, idle);
+        unsigned cpu;
+
+        if (cpumask_empty(takers))
+            continue;
+        cpu = cpumask_first(takers);
+        idle.bits &= ~(1ull << cpu);
+        softirq_raise_on(cpu, SOFTIRQ_SCHEDULE);
+    }
 }
 
 /* v may wait here: queue it, and make this or an idle CPU look. q's lock held. */
 static void enqueue(struct runqueue *q, struct vcpu *v, ns_t when)
 {
-    cpumask_t idle;
-
     runstate_change(v, RUNSTATE_runnable, when);
-    runqueue_place_sleeper(q, v);
+    runqueue_charge(q, q->current, when);
+    runqueue_place(q, v);
     runqueue_insert(q, v);
-    if (preempts(q, v, when)) {
+    if (preempts(q, v)) {
         softirq_raise_on(q->cpu, SOFTIRQ_SCHEDULE);
         return;
     }
     start_slice(q, when);
     memory_barrier(); /* v is queued: now look whether a CPU has gone idle meanwhile */
-    idle = cpumask_and(allowed_cpus(v), (cpumask_t){atomic_load(&idle_cpus.bits)});
-    if (!cpumask_empty(idle))
-        softirq_raise_on(cpumask_first(idle), SOFTIRQ_SCHEDULE);
+    call_idle_cpus(q);
 }
 
 /*
@@ -232,7 +245,7 @@ void vcpu_block(void)
         softirq_raise(SOFTIRQ_SCHEDULE);
 }
 
-void sched_yield(void)
+void vcpu_yield(void)
 {
     WRITE_ONCE(current_vcpu()->sched.yielded, true); /* read by this CPU's schedule() only */
     softirq_raise(SOFTIRQ_SCHEDULE);
@@ -371,10 +384,25 @@ void schedule(void)
     if (next != prev)
         hand_over(q, prev, next, when);
     set_slice(q, when);
+    call_idle_cpus(q);
     unlock(&q->lock);
     if (next != prev)
         arch_context_switch(prev, next);
     irq_restore(flags);
+}
+
+/* The allowed CPU of least load; of several the next after q's, so that all have their turn. */
+static unsigned least_loaded(const struct runqueue *q, cpumask_t allowed)
+{
+    unsigned best = q->cpu;
+
+    for (unsigned i = 1; i < NR_CPUS; i++) {
+        unsigned cpu = (q->cpu + i) % NR_CPUS;
+        if (cpumask_has(allowed, cpu) &&
+            READ_ONCE(per_cpu(runqueue, cpu).load) < READ_ONCE(per_cpu(runqueue, best).load))
+            best = cpu;
+    }
+    return best;
 }
 
 /*
@@ -386,7 +414,7 @@ void schedule(void)
 static struct vcpu *pick_to_move(struct runqueue *q, ns_t when)
 {
     struct vcpu *oldest = q->head;
-    unsigned best = q->cpu;
+    unsigned best;
 
     if (q->count == 0 || when < q->next_balance)
         return NULL;
@@ -397,10 +425,7 @@ static struct vcpu *pick_to_move(struct runqueue *q, ns_t when)
     if (!vcpu_is_idle(q->current) && q->current->sched.arrived < oldest->sched.arrived)
         return NULL; /* when it waits itself */
     q->next_balance = when + SCHED_BALANCE_PERIOD;
-    for_each_cpu (cpu, allowed_cpus(oldest)) {
-        if (READ_ONCE(per_cpu(runqueue, cpu).load) < READ_ONCE(per_cpu(runqueue, best).load))
-            best = cpu;
-    }
+    best = least_loaded(q, allowed_cpus(oldest));
     if (best == q->cpu || READ_ONCE(per_cpu(runqueue, best).load) + oldest->sched.weight > q->load)
         return NULL;
     runqueue_remove(q, oldest);

@@ -15,7 +15,7 @@ struct vcpu;
 
 #define SCHED_WEIGHT_DEFAULT 256u
 #define SCHED_WEIGHT_CONTROL 512u
-#define SCHED_WEIGHT_MAX 65535u
+#define SCHED_WEIGHT_MAX     65535u
 
 /* All fields under the lock of the run queue of vcpu->cpu. */
 struct sched_vcpu {
@@ -24,18 +24,19 @@ struct sched_vcpu {
     ns_t started;             /* while it runs: up to when its time is accounted */
     ns_t arrived;             /* when it came to this queue from another */
     cpumask_t affinity;       /* where it may run */
-    cpumask_t unpinned;       /* affinity to return to after SCHEDOP_pin_override; empty: not pinned */
-    uint16_t weight;          /* 1..65535, 256 by default */
-    uint16_t cap;             /* percent of one CPU, 0: none */
+    cpumask_t unpinned; /* affinity to return to after SCHEDOP_pin_override; empty: not pinned */
+    uint16_t weight;    /* 1..65535, 256 by default */
+    uint16_t cap;       /* percent of one CPU, 0: none */
     bool queued;
     bool yielded;
+    bool moving;  /* between two queues: vtime is the distance from the floor */
     bool requeue; /* became runnable while its state was being saved: sched_switched() queues it */
     bool parked;  /* has used up its cap; cap_timer will end that */
     ns_t cap_used, cap_since; /* run time charged in the cap's period, and when that began */
     struct timer cap_timer;
 };
 
-void sched_init(void);               /* once, on the boot CPU */
+void sched_init(void); /* once, on the boot CPU */
 /*
  * Makes the CPU's idle vCPU, idle_domain.vcpu[cpu]: marked as running there. Called once timers of
  * that CPU are initialised and before anything can be scheduled on it.
@@ -60,7 +61,7 @@ void vcpu_wait_stopped(struct vcpu *v); /* the second half of vcpu_pause() */
 bool vcpu_runnable(const struct vcpu *v);
 /* The current vCPU: block until an event; give way. */
 void vcpu_block(void);
-void sched_yield(void);
+void vcpu_yield(void);
 /* The handler of SOFTIRQ_SCHEDULE: choose, and switch by arch_context_switch(). */
 void schedule(void);
 /* CPU time v has had, ns. */

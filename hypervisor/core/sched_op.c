@@ -13,7 +13,7 @@ long sched_op_yield(struct vcpu *v, void *arg)
 {
     (void)v;
     (void)arg;
-    sched_yield();
+    vcpu_yield();
     return 0;
 }
 

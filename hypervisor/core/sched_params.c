@@ -64,7 +64,7 @@ void sched_vcpu_init(struct vcpu *v)
 {
     ns_t when = now();
 
-    v->sched.vtime = READ_ONCE(per_cpu(runqueue, v->cpu).floor);
+    v->sched.moving = true; /* with a distance of none */
     v->sched.started = when;
     v->sched.arrived = when;
     v->sched.cap_since = when;
@@ -103,7 +103,7 @@ int sched_set_params(struct vcpu *v, unsigned weight, unsigned cap)
         softirq_raise_on(q->cpu, SOFTIRQ_SCHEDULE);
     }
     if (q->current == v || v->sched.queued)
-        q->load += weight - v->sched.weight;
+        q->load = q->load - v->sched.weight + weight;
     v->sched.weight = (uint16_t)weight;
     if (cap != v->sched.cap) {
         v->sched.cap = (uint16_t)cap;
@@ -116,18 +116,18 @@ int sched_set_params(struct vcpu *v, unsigned weight, unsigned cap)
     return 0;
 }
 
-/* Leave a CPU on which it may no longer be. q is locked, and unlocked on return. */
-static void move_if_excluded(struct runqueue *q, struct vcpu *v, unsigned long flags)
+/*
+ * Its affinity has changed: leave a CPU on which it may no longer be, or, waiting, see whether
+ * another is better. q is locked, and unlocked on return.
+ */
+static void choose_anew(struct runqueue *q, struct vcpu *v, unsigned long flags)
 {
-    bool wake = false;
+    bool wake = v->sched.queued;
 
-    if (!cpumask_has(v->sched.affinity, q->cpu)) {
-        if (q->current == v)
-            softirq_raise_on(q->cpu, SOFTIRQ_SCHEDULE);
-        wake = v->sched.queued;
-        if (wake)
-            runqueue_remove(q, v);
-    }
+    if (wake)
+        runqueue_remove(q, v);
+    else if (q->current == v && !cpumask_has(v->sched.affinity, q->cpu))
+        softirq_raise_on(q->cpu, SOFTIRQ_SCHEDULE);
     unlock_irqrestore(&q->lock, flags);
     if (wake)
         vcpu_wake(v);
@@ -146,7 +146,7 @@ int sched_set_affinity(struct vcpu *v, cpumask_t mask)
         return -XEN_EBUSY;
     }
     v->sched.affinity = mask;
-    move_if_excluded(q, v, flags);
+    choose_anew(q, v, flags);
     return 0;
 }
 
@@ -164,7 +164,7 @@ int sched_pin(struct vcpu *v, unsigned cpu)
     }
     v->sched.unpinned = v->sched.affinity;
     v->sched.affinity = CPUMASK_OF(cpu);
-    move_if_excluded(q, v, flags);
+    choose_anew(q, v, flags);
     return 0;
 }
 
@@ -179,7 +179,7 @@ int sched_unpin(struct vcpu *v)
         v->sched.unpinned = CPUMASK_NONE;
         rc = 0;
     }
-    move_if_excluded(q, v, flags);
+    choose_anew(q, v, flags);
     return rc;
 }
 
