@@ -60,6 +60,20 @@ $O/hypervisor/%.o: hypervisor/%.S $O/include/asm_offsets.h
 	$Q mkdir -p $(@D)
 	$Q $(CC) $(HV_CFLAGS) -I$O/include -MMD -MP -c -o $@ $<
 
+# What the hypervisor says that it is: the commit and its date, so the same sources give the same
+# bytes. The file changes, and version.o with it, only when they do.
+VERSION := $(shell git describe --always --tags --dirty 2>/dev/null)
+VERSION_DATE := $(shell git log -1 --format=%cs 2>/dev/null)
+
+.PHONY: always
+$O/version: always
+	$Q mkdir -p $(@D)
+	$Q echo '$(VERSION) $(VERSION_DATE)' | cmp -s - $@ || echo '$(VERSION) $(VERSION_DATE)' >$@
+
+$O/hypervisor/core/version.o: $O/version
+$O/hypervisor/core/version.o: HV_CFLAGS += $(if $(VERSION),-DPARAVANE_VERSION='"$(VERSION)"' \
+	-DPARAVANE_DATE='"$(VERSION_DATE)"')
+
 # Offsets of structure members for assembly: the C compiler writes lines "->NAME value" into its
 # output, which become definitions.
 $O/asm_offsets.s: hypervisor/x86/asm_offsets.c
