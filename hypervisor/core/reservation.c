@@ -116,16 +116,14 @@ static bool decrease_one(const struct memop *m, uint64_t i)
 }
 
 /* Is it a request that can be begun? On true m->d is held. */
-static bool memop_decode(struct memop *m, struct vcpu *v, const struct xen_memory_reservation *r,
-                         uint64_t start)
+static bool memop_decode(struct memop *m, struct vcpu *v, const struct xen_memory_reservation *r)
 {
     *m = (struct memop){.list = HANDLE_VA(r->extent_start),
                         .count = r->nr_extents,
                         .order = r->extent_order,
                         .bits = address_bits(r->mem_flags)};
-    return m->count <= UINT32_MAX >> MEMOP_EXTENT_SHIFT && start < m->count &&
-           m->order <= max_order(v->domain) && m->bits > PAGE_SHIFT &&
-           domain_get_for(v, DOMID(r->domid), &m->d) == 0;
+    return m->count <= UINT32_MAX >> MEMOP_EXTENT_SHIFT && m->order <= max_order(v->domain) &&
+           m->bits > PAGE_SHIFT && domain_get_for(v, DOMID(r->domid), &m->d) == 0;
 }
 
 /* The answer is the number of extents done, whatever stopped it: so Xen answers. */
@@ -136,7 +134,7 @@ static long memop_run(struct vcpu *v, const struct xen_memory_reservation *r,
     uint64_t start = args->arg[0] >> MEMOP_EXTENT_SHIFT, done = start;
     struct memop m;
 
-    if (!memop_decode(&m, v, r, start))
+    if (!memop_decode(&m, v, r))
         return (long)start;
     while (done < m.count && one(&m, done)) {
         done++;

@@ -377,6 +377,10 @@ static void test_objects(void)
     void *c = hv_alloc(&d, 33);
     ok(!c, "rounding up counts");
     c = hv_alloc(&d, 32);
+    ok(c && d.account.used == 96);
+    hv_free(&d, c, 32);
+    d.account.limit = 96;
+    c = hv_alloc(&d, 32);
     ok(c && d.account.used == 96, "up to the limit");
     d.account.limit = 10;
     ok(!hv_alloc(&d, 16), "a limit lowered below the use");
