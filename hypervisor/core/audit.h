@@ -3,7 +3,23 @@
 #ifndef CORE_AUDIT_H
 #define CORE_AUDIT_H
 
-/* Prints "memory audit: N frames, M tables: ok", or a line for each thing that is wrong. */
-void audit_memory(void);
+#include "core/types.h"
+
+struct domain;
+
+/*
+ * Stops all guests meanwhile. Prints "memory audit: N frames, M tables: ok", or a line for each thing
+ * that is wrong and "memory audit: K errors". Returns the number of errors. Not from an interrupt; no lock held.
+ */
+unsigned audit_memory(void);
+
+/* A reporter's call: the module holds this many references, and type references, to the frame. */
+void audit_note(mfn_t mfn, unsigned refs, unsigned types);
+
+/* Reporters: what a domain's page tables, vCPUs, event channels and grant mappings hold. */
+void arch_audit_domain(struct domain *d);
+void arch_audit_table(mfn_t table, unsigned level, unsigned entries);
+void evtchn_audit_domain(struct domain *d);
+void grant_audit_domain(struct domain *d);
 
 #endif

@@ -55,6 +55,14 @@ void frame_unshare(mfn_t mfn);
  * allocated. The frame is freed when its last mapping goes.
  */
 int frame_release(struct domain *d, mfn_t mfn) must_check;
+/*
+ * Take a frame away from d that nothing but its allocation refers to: nobody's then, no longer counted
+ * as d's, contents and the memory of its type kept. It is to be given on (which counts it, and fails as
+ * frame_assign() does) or freed. -XEN_EINVAL: not d's; -XEN_EBUSY: in use.
+ */
+int frame_detach(struct domain *d, mfn_t mfn) must_check;
+int frame_attach(struct domain *d, mfn_t mfn) must_check;
+void frame_discard(mfn_t mfn);
 /* The owner now, for printing and for lookups that take a reference next. DOMID_INVALID: free. */
 domid_t frame_owner(mfn_t mfn);
 
@@ -73,13 +81,21 @@ void frame_put(mfn_t mfn);
  * Takes no lock; called with interrupts on.
  */
 int frame_get_type(mfn_t mfn, enum frame_type type) must_check;
+/*
+ * Gives the type reference back; the caller keeps its reference. Taking a table down may stop for
+ * pending work: the rest is then remembered (see struct torn_tables), and the hypercall goes on with it by
+ * frame_resume_teardown() before it returns.
+ */
 void frame_put_type(mfn_t mfn);
-/* As above, and stops for pending work with -XEN_ERESTART (the reference is then still held). */
-int frame_put_type_preemptible(mfn_t mfn) must_check;
 
 /* Both at once. -XEN_EPERM: not the owner's. */
 int frame_get_both(mfn_t mfn, const struct domain *owner, enum frame_type type) must_check;
 void frame_put_both(mfn_t mfn);
+
+/*
+ * Both, but only if the frame is of that type already, validated and in use: never converts.
+ */
+bool frame_hold(mfn_t mfn, const struct domain *owner, enum frame_type type) must_check;
 
 /*
  * The type that a frame has now. Only a holder of a type reference may rely on it; for others it is
@@ -87,8 +103,60 @@ void frame_put_both(mfn_t mfn);
  */
 enum frame_type frame_type_hint(mfn_t mfn);
 
+/* ---- Tables whose taking down was interrupted ---------------------------------------------- */
+
+/*
+ * At most one table a level is left half taken down by one vCPU, because the table below is finished
+ * first. Each entry holds a reference. Part of struct arch_vcpu.
+ */
+struct torn_tables {
+    uint64_t mfn_plus_1[5]; /* by level; 0: none */
+};
+
+static inline bool torn_any(const struct torn_tables *t)
+{
+    return (t->mfn_plus_1[1] | t->mfn_plus_1[2] | t->mfn_plus_1[3] | t->mfn_plus_1[4]) != 0;
+}
+
+/* Go on with them. -XEN_ERESTART: work is pending again. Every page-table hypercall starts with this. */
+int frame_resume_teardown(struct torn_tables *torn) must_check;
+
+/* ---- Pinned tables --------------------------------------------------------------------------- */
+
+/* Hold a table of `type` by a flag of its own. -XEN_EINVAL when it is pinned already; see frame_get_type. */
+int frame_pin(struct domain *d, mfn_t mfn, enum frame_type type) must_check;
+int frame_unpin(struct domain *d, mfn_t mfn, struct torn_tables *torn) must_check;
+
+/* ---- What the machine layer provides ------------------------------------------------------- */
+
+/*
+ * Take the references of entries [*progress, 512) of a table (or judge a descriptor page) that
+ * belongs to `owner`. Stops with *progress at the first entry not taken: -XEN_EINVAL and kin for a bad entry,
+ * -XEN_ERESTART for pending work.
+ */
+int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner,
+                       unsigned *progress) must_check;
+/*
+ * Drop the references of entries [0, *progress), from above. -XEN_ERESTART with *progress lowered; then what is
+ * half done below is in `torn` (or left for frame_release_all() when torn is NULL).
+ */
+int arch_table_release(mfn_t table, enum frame_type type, unsigned *progress,
+                       struct torn_tables *torn) must_check;
+/* The TLB epoch, and a flush of every CPU that may hold translations from before `stamp`. */
+uint32_t arch_tlb_stamp(void);
+void arch_tlb_flush_stamp(uint32_t stamp);
+/* The torn tables of the current vCPU. */
+struct torn_tables *arch_current_torn(void);
+
+/* For arch_table_release: as frame_put_type, with the remains going to `torn`. */
+void frame_put_type_torn(mfn_t mfn, struct torn_tables *torn);
+
 /* ---- Domain teardown and audit ------------------------------------------------------------ */
 
+/* Finish what is PARTIAL of a frame that the caller has a reference to. -XEN_ERESTART: call again. */
+int frame_finish_teardown(mfn_t mfn) must_check;
+/* Bytes of struct domain's owned_chunks. */
+size_t frame_chunk_bitmap_bytes(void);
 /* Release all memory of a dying domain. -XEN_ERESTART: call again. 0: nothing is left. */
 int frame_release_all(struct domain *d) must_check;
 

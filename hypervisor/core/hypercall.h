@@ -21,24 +21,39 @@ struct vcpu;
  */
 #define HC_AGAIN (-XEN_ERESTART)
 
+/* In the count of mmu_update and mmuext_op: this call goes on with one that was interrupted. */
+#define HC_COUNT_PREEMPTED (1u << 31)
+
 /* The six argument registers of a 64-bit hypercall: rdi rsi rdx r10 r8 r9. */
 struct hypercall_args {
     uint64_t arg[6];
 };
 
-/* The entry path's call. `nr` is already known to be below NR_HYPERCALLS. */
-long hypercall_dispatch(unsigned nr, struct hypercall_args *args);
+/* Numbers at or above this one are -ENOSYS. */
 #define NR_HYPERCALLS 64u
 
+/* Once, at boot: index the table. */
+void hypercall_init(void);
+/* The entry path's call. Any number; HC_REWOUND: the caller's registers are as they must be. */
+long hypercall_dispatch(uint64_t nr, struct hypercall_args *args);
+#define HC_REWOUND INT64_MIN
+
 const char *hypercall_name(unsigned nr);
+
+/* The arguments of the hypercall that this CPU is carrying out, as the guest gave them. */
+const struct hypercall_args *hypercall_current_args(void);
+
+/* memory_op's command carries the number of extents already done above these bits. */
+#define MEMOP_EXTENT_SHIFT 6u
+#define MEMOP_CMD_MASK ((1u << MEMOP_EXTENT_SHIFT) - 1)
 
 /*
  * Arrange that the current hypercall is made again with these arguments: the guest's registers (or
  * the multicall entry) are rewound. Returns what the handler must return.
  */
-long hypercall_continue(unsigned nr, unsigned nargs, const uint64_t *args);
+long hypercall_continue(unsigned nr, unsigned nargs, const uint64_t *args) must_check;
 
-/* From the machine layer: rewind the guest's registers to make the hypercall again. */
-void arch_hypercall_rewind(struct vcpu *v, unsigned nr, unsigned nargs, const uint64_t *args);
+/* From the machine layer: rewind the current vCPU's registers to make the hypercall again. */
+void arch_hypercall_rewind(unsigned nr, unsigned nargs, const uint64_t *args);
 
 #endif

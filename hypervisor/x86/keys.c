@@ -102,6 +102,11 @@ static void show_time(void)
                time_wallclock_base() / (uint64_t)NS_PER_SEC);
 }
 
+static void key_audit(void)
+{
+    (void)audit_memory();
+}
+
 static void reboot(void)
 {
     arch_machine_restart(true);
@@ -119,7 +124,7 @@ static const struct debug_key keys[] = {
     {'r', false, "run queues", sched_dump},
     {'e', false, "event channels", show_event_channels},
     {'i', false, "interrupts", irq_dump},
-    {'m', false, "audit memory: walk every page table, recount every reference", audit_memory},
+    {'m', false, "audit memory: walk every page table, recount every reference", key_audit},
     {'M', false, "free memory", show_heap},
     {'t', false, "time", show_time},
     {'R', true, "reboot at once", reboot},

@@ -10,6 +10,8 @@
 #include "core/domain.h"
 #include "core/e820.h"
 #include "core/heap.h"
+#include "core/hypercall.h"
+#include "core/lib.h"
 #include "core/log.h"
 #include "core/timer.h"
 #include "x86/acpi.h"
@@ -20,6 +22,7 @@
 #include "x86/cpu.h"
 #include "x86/desc.h"
 #include "x86/dom0.h"
+#include "x86/fpu.h"
 #include "x86/irq.h"
 #include "x86/paging.h"
 #include "x86/panic.h"
@@ -58,6 +61,7 @@ static void read_loader(uint32_t magic, uint32_t info)
 static void adapt_to_cpu(void)
 {
     cpu_init();
+    fpu_cpu_init();
     alternatives_apply((cpu_features.smap ? 1u << ALT_SMAP : 0) |
                        (spec_ctrl.verw ? 1u << ALT_VERW : 0));
 }
@@ -90,6 +94,7 @@ static void init_devices(void)
 
 static void init_scheduling(void)
 {
+    hypercall_init();
     timer_subsystem_init();
     timer_cpu_init(0);
     sched_init();
@@ -112,6 +117,7 @@ void start_hypervisor(uint32_t magic, uint32_t info, uint64_t load_address)
 
     struct domain *d = dom0_build(&boot_info);
     console_endboot();
-    domain_unpause(d);
+    if (domain_controller_unpause(d))
+        panic("the control domain cannot be started");
     idle_loop();
 }

@@ -22,6 +22,7 @@
 #include "x86/boot/boot.h"
 #include "x86/cpu.h"
 #include "x86/desc.h"
+#include "x86/fpu.h"
 #include "x86/irq.h"
 #include "x86/paging.h"
 #include "x86/time.h"
@@ -35,6 +36,7 @@ uint64_t percpu_offset[NR_CPUS];
 /* ---- Starting ------------------------------------------------------------------------------ */
 
 extern char trampoline_start[], trampoline_end[];
+extern char trampoline_gdtr[], trampoline_far32[], trampoline_far64[];
 extern char trampoline_cr3[], trampoline_stack[], trampoline_entry[];
 
 /* Pages below 640 KiB: the code, and an L4, L3 and L2 that map it one to one. */
@@ -75,6 +77,7 @@ static void ap_start(void)
     unsigned cpu = cpu_id();
     desc_init_cpu(cpu);
     cpu_init();
+    fpu_cpu_init();
     syscall_init_cpu();
     apic_cpu_init();
     timer_cpu_init(cpu);
@@ -105,9 +108,15 @@ static uint64_t find_low_pages(void)
     return 0;
 }
 
-static uint64_t *trampoline_word(uint64_t low, const char *label)
+static void *trampoline_word(uint64_t low, const char *label)
 {
     return maddr_to_virt(MADDR(low + (uint64_t)(label - trampoline_start)));
+}
+
+/* An address in the trampoline becomes one in machine memory. */
+static void relocate(uint64_t low, const char *label)
+{
+    *(uint32_t *)trampoline_word(low, label) += (uint32_t)low;
 }
 
 /* Copy the trampoline, and make the tables with which it turns paging on. */
@@ -122,8 +131,11 @@ static void place_trampoline(uint64_t low)
     paging_fill_slots(table);
     *(uint64_t *)maddr_to_virt(MADDR(l3)) = l2 | PTE_PRESENT | PTE_WRITE;
     *(uint64_t *)maddr_to_virt(MADDR(l2)) = PTE_PRESENT | PTE_WRITE | PTE_PSE;
-    *trampoline_word(low, trampoline_cr3) = l4;
-    *trampoline_word(low, trampoline_entry) = (uintptr_t)ap_start;
+    relocate(low, trampoline_gdtr + 2); /* behind the limit */
+    relocate(low, trampoline_far32);
+    relocate(low, trampoline_far64);
+    *(uint64_t *)trampoline_word(low, trampoline_cr3) = l4;
+    *(uint64_t *)trampoline_word(low, trampoline_entry) = (uintptr_t)ap_start;
 }
 
 /* The top of a new stack block for a CPU; 0: out of memory. */
@@ -201,7 +213,7 @@ static void boot_cpu(unsigned cpu, uint64_t low)
         log_warning("CPU %u is not started: out of memory", cpu);
         return;
     }
-    *trampoline_word(low, trampoline_stack) = stack;
+    *(uint64_t *)trampoline_word(low, trampoline_stack) = stack;
     if (!wake_cpu(cpu, low, INIT_WAIT_LESS_US) && !wake_cpu(cpu, low, INIT_WAIT_US)) {
         log_warning("CPU %u (APIC %#x) does not answer, and is left out", cpu, apic_id);
         return;

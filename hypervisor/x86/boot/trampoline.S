@@ -2,6 +2,7 @@
 /*
  * Where the other CPUs start: real mode, at the page below 1 MiB that the start-up IPI names. smp.c
  * copies this there and fills in the values at its end; it leads to 64-bit mode and to ap_start().
+ * It writes nothing, so that all CPUs find it alike.
  */
 #include "x86/boot/boot.h"
 
@@ -19,6 +20,7 @@
 
         .section .rodata.trampoline, "a"
         .globl trampoline_start, trampoline_end
+        .globl trampoline_gdtr, trampoline_far32, trampoline_far64
         .globl trampoline_cr3, trampoline_stack, trampoline_entry
         .balign 16
 trampoline_start:
@@ -30,15 +32,10 @@ trampoline_start:
         xor %ebx, %ebx
         mov %ax, %bx
         shl $4, %ebx                    /* %ebx: where we are */
-        lea AT(ap_gdt)(%ebx), %eax
-        mov %eax, AT(ap_gdtr) + 2
-        lea AT(ap_start32)(%ebx), %eax
-        mov %eax, AT(ap_far)
-        movw $SEL_CODE32, AT(ap_far) + 4
-        lgdtl AT(ap_gdtr)
+        lgdtl AT(trampoline_gdtr)
         mov $CR0_PE, %eax
         mov %eax, %cr0
-        ljmpl *AT(ap_far)
+        ljmpl *AT(trampoline_far32)
 
         .code32
 ap_start32:
@@ -52,12 +49,9 @@ ap_start32:
         rdmsr
         or $EFER_LME_NXE, %eax
         wrmsr
-        lea AT(ap_start64)(%ebx), %eax
-        mov %eax, AT(ap_far)(%ebx)
-        movw $SEL_CODE64, AT(ap_far) + 4(%ebx)
         mov $(CR0_PG | CR0_WP | CR0_PE), %eax
         mov %eax, %cr0
-        ljmpl *AT(ap_far)(%ebx)
+        ljmpl *AT(trampoline_far64)(%ebx)
 
         .code64
 ap_start64:
@@ -77,11 +71,17 @@ ap_gdt: .quad 0
         .quad 0x00cf9b000000ffff        /* SEL_CODE32 */
         .quad 0x00af9b000000ffff        /* SEL_CODE64 */
         .quad 0x00cf93000000ffff        /* SEL_DATA */
-ap_gdtr:
-        .short ap_gdtr - ap_gdt - 1
-        .long 0
-ap_far: .long 0                         /* where the next far jump goes: made on the way */
-        .short 0
+
+/* Offsets here, to which smp.c adds where this page is. */
+trampoline_gdtr:
+        .short trampoline_gdtr - ap_gdt - 1
+        .long AT(ap_gdt)
+trampoline_far32:
+        .long AT(ap_start32)
+        .short SEL_CODE32
+trampoline_far64:
+        .long AT(ap_start64)
+        .short SEL_CODE64
         .balign 8
 trampoline_cr3:   .quad 0
 trampoline_stack: .quad 0

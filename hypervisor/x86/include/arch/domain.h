@@ -11,27 +11,16 @@ struct pirq_map;
 struct io_bitmap;
 struct fpu_area;
 
-/* A bounce into the guest kernel that the exit path carries out (x86/bounce.c). */
-struct trap_bounce {
-    uint64_t rip;
-    uint32_t error_code;
-    uint16_t cs;
-    uint8_t flags; /* TBF_* */
-};
-
-#define TBF_EXCEPTION 1u       /* a bounce is due */
-#define TBF_ERROR_CODE 2u      /* the frame has an error code */
-#define TBF_INTERRUPT 4u       /* masks event delivery */
-
 struct callback {
-    uint64_t address;
+    uint64_t address; /* 0: none */
     bool disables_events;
 };
 
 struct arch_vcpu {
     struct cpu_user_regs regs; /* while not on a CPU */
     bool in_kernel;            /* guest mode: kernel (true) or user */
-    bool in_syscall;
+    bool fast_entry;           /* entry.S may enter the kernel's system-call handler itself */
+    bool exit_work;            /* exit_to_guest_work() has something to do before the guest runs */
     uint8_t iopl;              /* virtual IOPL, as PHYSDEVOP_set_iopl or iret set it */
 
     mfn_t kernel_table, user_table; /* L4 in use; each with its references; INVALID_MFN: none */
@@ -39,10 +28,14 @@ struct arch_vcpu {
 
     uint64_t kernel_sp;
     uint16_t kernel_ss;
+    uint64_t entry_frame; /* where entry.S puts the frame of a system call: below kernel_sp, aligned */
+    uint32_t iomap_base_kernel, iomap_base_user; /* for the TSS, by guest mode */
+    int32_t loaded_on;    /* the CPU that has its state in registers; -1: none */
+    uint16_t ds, es, fs, gs; /* while not on a CPU */
+    bool failsafe_due;    /* a selector could not be loaded: the failsafe callback is owed */
     struct trap_info trap[256];
     struct callback event_callback, failsafe_callback, syscall_callback, syscall32_callback,
         sysenter_callback, nmi_callback;
-    struct trap_bounce bounce;
 
     uint64_t cr0, cr2, cr4;    /* as the guest believes them; cr2 is in vcpu_info too */
     uint64_t debugreg[8];
@@ -61,6 +54,7 @@ struct arch_vcpu {
     vaddr_t iobmp;          /* PHYSDEVOP_set_iobitmap: the guest's own bitmap for user mode */
     unsigned iobmp_limit;
     uint32_t pci_cf8;       /* the guest's 0xcf8 latch */
+    uint32_t tsc_aux;
 
     vaddr_t time_area;      /* where time.c last wrote vcpu_time_info, and the TSC base it wrote */
     uint64_t time_area_tsc;

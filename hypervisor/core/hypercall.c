@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Dispatch of hypercalls, out of the one table in hypercalls.def.
+ */
+#include "core/hypercall.h"
+
+#include "core/atomic.h"
+#include "core/domain.h"
+#include "core/guest.h"
+#include "core/lib.h"
+#include "core/percpu.h"
+#include "core/softirq.h"
+
+/* What this CPU is carrying out. */
+struct hypercall_context {
+    const struct hypercall_args *args;
+    struct multicall_entry *entry; /* inside a multicall: the entry at work */
+};
+static DEFINE_PER_CPU(struct hypercall_context, context);
+
+const struct hypercall_args *hypercall_current_args(void)
+{
+    return this_cpu(context).args;
+}
+
+/* ---- The handlers, declared by the table ------------------------------------------------------ */
+
+#define DECLARE_DIRECT(name) long hc_##name(struct vcpu *v, struct hypercall_args *a);
+#define DECLARE_SUBOPS(name)
+#define DECLARE_VCPUOPS(name)
+#define HYPERCALL(name, nargs, style, args, doc) DECLARE_##style(name)
+#define SUBOP(hypercall, command, handler, type, direction, doc)                                   \
+    long handler(struct vcpu *v, type *arg);
+#include "core/hypercalls.def"
+#undef HYPERCALL
+#undef SUBOP
+
+/* ---- Sub-operations --------------------------------------------------------------------------- */
+
+enum direction { DIR_NONE, DIR_IN, DIR_OUT, DIR_INOUT, DIR_RAW };
+
+/* `void` arguments have no size of their own. */
+#define SUBOP_SIZE(type) _Generic((type *)NULL, void *: 0, default: sizeof(type))
+
+struct subop {
+    uint8_t hypercall, command, direction;
+    uint16_t size;
+    long (*handler)(struct vcpu *v, void *arg);
+};
+
+/* No argument structure is larger; it lies on the stack. */
+#define SUBOP_MAX_SIZE 1100u
+
+static const struct subop subops[] = {
+#define HYPERCALL(name, nargs, style, args, doc)
+#define SUBOP(call, cmd, fn, type, dir, doc)                                                       \
+    {.hypercall = __HYPERVISOR_##call,                                                             \
+     .command = (cmd),                                                                             \
+     .direction = DIR_##dir,                                                                       \
+     .size = SUBOP_SIZE(type),                                                                     \
+     .handler = (long (*)(struct vcpu *, void *))(uintptr_t)(fn)},
+#include "core/hypercalls.def"
+#undef HYPERCALL
+#undef SUBOP
+};
+
+#define SUBOP_COMMANDS 32u
+/* By hypercall and command: index into subops + 1. Made by the table at the first use. */
+static uint8_t subop_index[NR_HYPERCALLS][SUBOP_COMMANDS];
+
+void hypercall_init(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(subops); i++) {
+        BUG_ON(subops[i].command >= SUBOP_COMMANDS || subops[i].size > SUBOP_MAX_SIZE);
+        subop_index[subops[i].hypercall][subops[i].command] = (uint8_t)(i + 1);
+    }
+}
+
+static const struct subop *subop_find(unsigned hypercall, uint64_t command)
+{
+    if (command >= SUBOP_COMMANDS)
+        return NULL;
+    unsigned i = subop_index[hypercall][array_index_nospec(command, SUBOP_COMMANDS)];
+    return i ? &subops[i - 1] : NULL;
+}
+
+/* Copy in, handle, copy out. What is copied out was copied in or zeroed: nothing else leaks. */
+static long subop_call(const struct subop *op, struct vcpu *v, vaddr_t pointer)
+{
+    union {
+        uint8_t bytes[SUBOP_MAX_SIZE];
+        uint64_t align;
+    } arg;
+    if (op->direction == DIR_NONE)
+        return op->handler(v, NULL);
+    if (op->direction == DIR_RAW)
+        return op->handler(v, &pointer);
+    if (op->direction == DIR_OUT)
+        memset(arg.bytes, 0, op->size);
+    else if (guest_copy_in(arg.bytes, pointer, op->size))
+        return -XEN_EFAULT;
+    long rc = op->handler(v, arg.bytes);
+    bool out = op->direction != DIR_IN && (rc >= 0 || rc == HC_AGAIN || rc == HC_REWOUND);
+    if (out && guest_copy_out(pointer, arg.bytes, op->size))
+        return -XEN_EFAULT;
+    return rc;
+}
+
+static long dispatch_subop(unsigned nr, struct vcpu *v, uint64_t command, vaddr_t pointer)
+{
+    const struct subop *op = subop_find(nr, command);
+    return op ? subop_call(op, v, pointer) : -XEN_ENOSYS;
+}
+
+static long call_SUBOPS(unsigned nr, struct vcpu *v, struct hypercall_args *a)
+{
+    /* memory_op carries how far it has come above the command's bits. */
+    uint64_t command = (uint32_t)a->arg[0];
+    if (nr == __HYPERVISOR_memory_op)
+        command &= MEMOP_CMD_MASK;
+    return dispatch_subop(nr, v, command, VADDR(a->arg[1]));
+}
+
+static long call_VCPUOPS(unsigned nr, struct vcpu *v, struct hypercall_args *a)
+{
+    uint64_t id = (uint32_t)a->arg[1];
+    if (id >= v->domain->max_vcpus)
+        return -XEN_ENOENT;
+    struct vcpu *target = v->domain->vcpu[array_index_nospec(id, v->domain->max_vcpus)];
+    if (target == NULL)
+        return -XEN_ENOENT;
+    return dispatch_subop(nr, target, (uint32_t)a->arg[0], VADDR(a->arg[2]));
+}
+
+/* ---- Hypercalls ------------------------------------------------------------------------------- */
+
+struct hypercall {
+    const char *name;
+    long (*direct)(struct vcpu *v, struct hypercall_args *a);
+    long (*by_command)(unsigned nr, struct vcpu *v, struct hypercall_args *a);
+    uint8_t nargs;
+};
+
+#define ROW_DIRECT(name) .direct = hc_##name
+#define ROW_SUBOPS(name) .by_command = call_SUBOPS
+#define ROW_VCPUOPS(name) .by_command = call_VCPUOPS
+
+static const struct hypercall hypercalls[NR_HYPERCALLS] = {
+#define HYPERCALL(call, args_, style, what, doc)                                                   \
+    [__HYPERVISOR_##call] = {.name = #call, .nargs = args_, ROW_##style(call)},
+#define SUBOP(hypercall, command, handler, type, direction, doc)
+#include "core/hypercalls.def"
+#undef HYPERCALL
+#undef SUBOP
+};
+
+const char *hypercall_name(unsigned nr)
+{
+    return nr < NR_HYPERCALLS && hypercalls[nr].name ? hypercalls[nr].name : "unknown";
+}
+
+static long hypercall_call(uint64_t nr, struct vcpu *v, struct hypercall_args *args)
+{
+    if (nr >= NR_HYPERCALLS)
+        return -XEN_ENOSYS;
+    nr = array_index_nospec(nr, NR_HYPERCALLS);
+    const struct hypercall *h = &hypercalls[nr];
+    this_cpu(context).args = args;
+    if (h->direct)
+        return h->direct(v, args);
+    if (!h->by_command)
+        return -XEN_ENOSYS;
+    long rc = h->by_command((unsigned)nr, v, args);
+    return rc == HC_AGAIN ? hypercall_continue((unsigned)nr, h->nargs, args->arg) : rc;
+}
+
+long hypercall_dispatch(uint64_t nr, struct hypercall_args *args)
+{
+    long rc = hypercall_call(nr, current_vcpu(), args);
+#ifdef PARAVANE_DEBUG
+    lock_assert_none();
+#endif
+    return rc;
+}
+
+long hypercall_continue(unsigned nr, unsigned nargs, const uint64_t *args)
+{
+    struct multicall_entry *entry = this_cpu(context).entry;
+    if (entry == NULL) {
+        arch_hypercall_rewind(nr, nargs, args);
+    } else {
+        entry->op = nr;
+        for (unsigned i = 0; i < nargs; i++)
+            entry->args[i] = args[i];
+    }
+    return HC_REWOUND;
+}
+
+/* ---- Multicalls ------------------------------------------------------------------------------- */
+
+static_assert(sizeof(struct hypercall_args) == sizeof(((struct multicall_entry *)NULL)->args),
+              "a multicall entry's arguments are passed as they are");
+
+/* One entry: 0 when it is done and its result is written; -XEN_ERESTART when it must be made again. */
+static int multicall_one(struct vcpu *v, vaddr_t at)
+{
+    struct multicall_entry entry;
+    if (guest_read(&entry, at))
+        return -XEN_EFAULT;
+    struct hypercall_args args;
+    memcpy(args.arg, entry.args, sizeof(args));
+    this_cpu(context).entry = &entry;
+    long rc = entry.op == __HYPERVISOR_multicall ? -XEN_EINVAL : hypercall_call(entry.op, v, &args);
+    this_cpu(context).entry = NULL;
+    if (rc == HC_REWOUND)
+        return guest_write(at, &entry) ? -XEN_EFAULT : -XEN_ERESTART;
+    vaddr_t result = VADDR(at.v + offsetof(struct multicall_entry, result));
+    return guest_write(result, &rc) ? -XEN_EFAULT : 0;
+}
+
+long hc_multicall(struct vcpu *v, struct hypercall_args *a)
+{
+    vaddr_t list = VADDR(a->arg[0]);
+    uint32_t count = (uint32_t)a->arg[1], i = 0;
+    int rc = 0;
+    if (!guest_range_ok(list, (uint64_t)count * sizeof(struct multicall_entry)))
+        return -XEN_EFAULT;
+    for (; i < count && rc == 0; i++) {
+        if (i != 0 && preempt_wanted()) {
+            rc = -XEN_ERESTART;
+            break;
+        }
+        rc = multicall_one(v, VADDR(list.v + i * sizeof(struct multicall_entry)));
+        if (rc)
+            break;
+    }
+    if (rc == -XEN_ERESTART) {
+        uint64_t args[] = {list.v + i * sizeof(struct multicall_entry), count - i};
+        return hypercall_continue(__HYPERVISOR_multicall, 2, args);
+    }
+    return rc;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Offsets and sizes for assembly. Compiled to text only: each line "->NAME value" becomes a
+ * definition in asm_offsets.h.
+ */
+#include "core/domain.h"
+#include "x86/desc.h"
+
+#define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" ::"i"(value))
+#define REG(name, field) DEFINE(REGS_##name, offsetof(struct cpu_user_regs, field))
+
+void asm_offsets(void);
+
+void asm_offsets(void)
+{
+    REG(r15, r15);
+    REG(rax, rax);
+    REG(rcx, rcx);
+    REG(r11, r11);
+    REG(error_code, error_code);
+    REG(entry_vector, entry_vector);
+    REG(rip, rip);
+    REG(cs, cs);
+    REG(rflags, rflags);
+    REG(rsp, rsp);
+    REG(ss, ss);
+    REG(es, es);
+
+    DEFINE(CPUINFO_current, offsetof(struct cpu_info, current));
+    DEFINE(CPUINFO_percpu_offset, offsetof(struct cpu_info, percpu_offset));
+    DEFINE(CPUINFO_iomap_base, offsetof(struct cpu_info, iomap_base));
+    DEFINE(CPUINFO_sizeof, sizeof(struct cpu_info));
+
+    DEFINE(VCPU_info, offsetof(struct vcpu, info));
+    DEFINE(VCPU_in_kernel, offsetof(struct vcpu, arch.in_kernel));
+    DEFINE(VCPU_fast_entry, offsetof(struct vcpu, arch.fast_entry));
+    DEFINE(VCPU_exit_work, offsetof(struct vcpu, arch.exit_work));
+    DEFINE(VCPU_cr3_kernel, offsetof(struct vcpu, arch.cr3_kernel));
+    DEFINE(VCPU_cr3_user, offsetof(struct vcpu, arch.cr3_user));
+    DEFINE(VCPU_entry_frame, offsetof(struct vcpu, arch.entry_frame));
+    DEFINE(VCPU_syscall_address, offsetof(struct vcpu, arch.syscall_callback.address));
+    DEFINE(VCPU_iomap_kernel, offsetof(struct vcpu, arch.iomap_base_kernel));
+    DEFINE(VCPU_iomap_user, offsetof(struct vcpu, arch.iomap_base_user));
+
+    DEFINE(IRET_rax, offsetof(struct iret_context, rax));
+    DEFINE(IRET_r11, offsetof(struct iret_context, r11));
+    DEFINE(IRET_rcx, offsetof(struct iret_context, rcx));
+    DEFINE(IRET_rip, offsetof(struct iret_context, rip));
+    DEFINE(IRET_cs, offsetof(struct iret_context, cs));
+    DEFINE(IRET_rflags, offsetof(struct iret_context, rflags));
+    DEFINE(IRET_rsp, offsetof(struct iret_context, rsp));
+    DEFINE(IRET_ss, offsetof(struct iret_context, ss));
+    DEFINE(IRET_sizeof, sizeof(struct iret_context));
+}

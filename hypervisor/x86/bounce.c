@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Entering the guest kernel.
+ *
+ * The frame is the native one of 64-bit mode (Intel SDM 3A 6.14.2) with RCX and R11 below it, as the ABI has it
+ * (xen/arch-x86/xen-x86_64.h); the byte above the code selector is the event mask before.
+ */
+#include "x86/bounce.h"
+
+#include <arch/cpu.h>
+
+#include "core/domain.h"
+#include "core/guest.h"
+#include "core/lib.h"
+#include "x86/tlb.h"
+#include "x86/x86.h"
+
+void guest_mode_toggle(struct vcpu *v)
+{
+    v->arch.in_kernel = !v->arch.in_kernel;
+    __asm__ volatile("swapgs" ::: "memory");
+    *cpu_info()->iomap_base =
+        (uint16_t)(v->arch.in_kernel ? v->arch.iomap_base_kernel : v->arch.iomap_base_user);
+    tlb_load_cr3(v->arch.in_kernel ? v->arch.cr3_kernel : v->arch.cr3_user);
+}
+
+void bounce_update_fast_entry(struct vcpu *v)
+{
+    bool iopl_in_frames = v->domain->vm_assist & (1ul << VMASST_TYPE_architectural_iopl);
+    /* Seven words, below an aligned address; the stack was checked when it was set. */
+    v->arch.entry_frame = (v->arch.kernel_sp & ~15ull) - 7 * sizeof(uint64_t);
+    v->arch.fast_entry = v->arch.syscall_callback.address != 0 &&
+                         v->arch.syscall_callback.disables_events && !iopl_in_frames && v->arch.cr3_user != 0 &&
+                         guest_range_ok(VADDR(v->arch.entry_frame), 7 * sizeof(uint64_t));
+}
+
+/* RFLAGS as the guest is to see them: IF says whether events are on, IOPL is the virtual one. */
+static uint64_t visible_rflags(const struct vcpu *v, const struct cpu_user_regs *regs, bool masked)
+{
+    uint64_t flags = regs->rflags & ~(X86_RFLAGS_IF | X86_RFLAGS_IOPL);
+    if (!masked)
+        flags |= X86_RFLAGS_IF;
+    if (v->domain->vm_assist & (1ul << VMASST_TYPE_architectural_iopl))
+        flags |= (uint64_t)v->arch.iopl << 12;
+    return flags;
+}
+
+static uint16_t read_selector(unsigned which)
+{
+    uint16_t sel = 0;
+    switch (which) {
+    case 0:
+        __asm__ volatile("mov %%ds, %0" : "=r"(sel));
+        break;
+    case 1:
+        __asm__ volatile("mov %%es, %0" : "=r"(sel));
+        break;
+    case 2:
+        __asm__ volatile("mov %%fs, %0" : "=r"(sel));
+        break;
+    default:
+        __asm__ volatile("mov %%gs, %0" : "=r"(sel));
+        break;
+    }
+    return sel;
+}
+
+/* Fill the frame, lowest address first; returns its length in words. */
+static unsigned frame_fill(uint64_t *frame, const struct vcpu *v, const struct cpu_user_regs *regs,
+                           bool from_kernel, unsigned flags, uint32_t error_code)
+{
+    bool masked = v->info->evtchn_upcall_mask;
+    unsigned n = 0;
+    frame[n++] = regs->rcx;
+    frame[n++] = regs->r11;
+    if (flags & BOUNCE_FAILSAFE)
+        for (unsigned i = 0; i < 4; i++)
+            frame[n++] = read_selector(i);
+    if (flags & BOUNCE_ERROR_CODE)
+        frame[n++] = error_code;
+    frame[n++] = regs->rip;
+    /* A kernel's selector is shown with privilege 0, so that it is told from a user's. */
+    frame[n++] = (from_kernel ? regs->cs & ~3ull : regs->cs) | ((uint64_t)masked << 32);
+    frame[n++] = visible_rflags(v, regs, masked);
+    frame[n++] = regs->rsp;
+    frame[n++] = regs->ss;
+    return n;
+}
+
+void bounce_to_kernel(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t error_code)
+{
+    struct cpu_user_regs *regs = guest_regs();
+    uint64_t frame[12];
+    bool from_kernel = v->arch.in_kernel;
+    uint64_t sp = from_kernel ? regs->rsp : v->arch.kernel_sp;
+
+    unsigned words = frame_fill(frame, v, regs, from_kernel, flags, error_code);
+    if (!from_kernel) {
+        unsigned long irq = irq_save();
+        guest_mode_toggle(v);
+        irq_restore(irq);
+    }
+    sp = (sp & ~15ull) - words * sizeof(uint64_t);
+    if (guest_copy_out(VADDR(sp), frame, words * sizeof(uint64_t))) {
+        domain_crash(v->domain, "no room for a trap frame at stack %#lx (RIP %#lx)",
+                     (unsigned long)sp, (unsigned long)regs->rip);
+        return;
+    }
+    if (flags & BOUNCE_MASK_EVENTS)
+        v->info->evtchn_upcall_mask = 1;
+    regs->rip = rip;
+    regs->cs = FLAT_KERNEL_CS;
+    regs->ss = FLAT_KERNEL_SS;
+    regs->rsp = sp;
+    regs->rflags &= ~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM | X86_RFLAGS_AC |
+                      X86_RFLAGS_DF | X86_RFLAGS_IOPL);
+}

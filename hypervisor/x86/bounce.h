@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Entering the guest kernel: frames on its stack, and the change between its two modes. */
+#ifndef X86_BOUNCE_H
+#define X86_BOUNCE_H
+
+#include "core/abi.h"
+
+struct vcpu;
+
+#define BOUNCE_ERROR_CODE 1u  /* the frame has an error code */
+#define BOUNCE_MASK_EVENTS 2u /* events are masked on entry */
+#define BOUNCE_FAILSAFE 4u    /* the frame has the data segment selectors: the failsafe callback's */
+
+/*
+ * Make the current vCPU continue at `rip` in its kernel, with a frame that tells where it was. A
+ * guest whose stack cannot take the frame is crashed.
+ */
+void bounce_to_kernel(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t error_code);
+
+/* Change between kernel and user mode: page table, GS base, I/O bitmap. Interrupts off. */
+void guest_mode_toggle(struct vcpu *v);
+/* After a change of the callbacks, the kernel stack, the user page table or the VM assists. */
+void bounce_update_fast_entry(struct vcpu *v);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * struct vcpu_guest_context: the whole state of a vCPU, as VCPUOP_initialise and the toolstack give
+ * it. Everything is checked, and every reference taken, before anything is changed.
+ */
+#include <arch/memory.h>
+
+#include "core/domain.h"
+#include "core/guest.h"
+#include "core/heap.h"
+#include "core/lib.h"
+#include "core/log.h"
+#include "x86/bounce.h"
+#include "x86/debugreg.h"
+#include "x86/emulate/control.h"
+#include "x86/emulate/ports.h"
+#include "x86/fpu.h"
+#include "x86/mm/root.h"
+#include "x86/mm/segdesc.h"
+#include "x86/x86.h"
+
+/* RFLAGS that a guest may start with. */
+#define RFLAGS_ALLOWED                                                                             \
+    (0xdd5ul | X86_RFLAGS_RF | X86_RFLAGS_AC | X86_RFLAGS_ID | X86_RFLAGS_FIXED)
+
+/* A callback may be left out (0). */
+static bool entry_ok(uint64_t va)
+{
+    return guest_range_ok(VADDR(va), 1);
+}
+
+static int context_check(const struct vcpu_guest_context *c)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(c->trap_ctxt); i++)
+        if (!entry_ok(c->trap_ctxt[i].address))
+            return -XEN_EINVAL;
+    if (!entry_ok(c->event_callback_eip) || !entry_ok(c->failsafe_callback_eip) ||
+        !entry_ok(c->syscall_callback_eip))
+        return -XEN_EINVAL;
+    if (!is_canonical(c->fs_base) || !is_canonical(c->gs_base_kernel) ||
+        !is_canonical(c->gs_base_user) || !is_canonical(c->user_regs.rip))
+        return -XEN_EINVAL;
+    if (c->gdt_ents > FIRST_RESERVED_GDT_ENTRY || c->ldt_ents > LDT_MAX_ENTRIES ||
+        (c->ldt_base & ~PAGE_MASK) ||
+        (c->ldt_ents && !guest_range_ok(VADDR(c->ldt_base), c->ldt_ents * 8)))
+        return -XEN_EINVAL;
+    return 0;
+}
+
+static void set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    struct cpu_user_regs *r = &v->arch.regs;
+    *r = c->user_regs;
+    r->cs |= 3;
+    r->ss |= 3;
+    r->rflags = (r->rflags & RFLAGS_ALLOWED) | X86_RFLAGS_IF | X86_RFLAGS_FIXED;
+    v->arch.ds = c->user_regs.ds;
+    v->arch.es = c->user_regs.es;
+    v->arch.fs = c->user_regs.fs;
+    v->arch.gs = c->user_regs.gs;
+    v->arch.fs_base = c->fs_base;
+    v->arch.gs_base_kernel = c->gs_base_kernel;
+    v->arch.gs_base_user = c->gs_base_user;
+    v->arch.in_kernel = (c->flags & VGCF_in_kernel) != 0;
+    if (c->flags & VGCF_i387_valid)
+        fpu_import(v, &c->fpu_ctxt);
+    for (unsigned i = 0; i < ARRAY_SIZE(c->debugreg); i++)
+        if (i != 4 && i != 5 && debugreg_set(v, i, c->debugreg[i]))
+            log_guest(LOG_WARNING, "debug register %u: value %#lx ignored", i,
+                      (unsigned long)c->debugreg[i]);
+}
+
+static void set_entry_points(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(c->trap_ctxt); i++) {
+        v->arch.trap[i] = c->trap_ctxt[i];
+        v->arch.trap[i].vector = (uint8_t)i;
+        v->arch.trap[i].cs |= 3;
+    }
+    v->arch.event_callback = (struct callback){c->event_callback_eip, true};
+    v->arch.failsafe_callback = (struct callback){
+        c->failsafe_callback_eip, (c->flags & VGCF_failsafe_disables_events) != 0};
+    v->arch.syscall_callback = (struct callback){c->syscall_callback_eip,
+                                                 (c->flags & VGCF_syscall_disables_events) != 0};
+    v->arch.kernel_ss = (uint16_t)(c->kernel_ss | 3);
+    v->arch.kernel_sp = c->kernel_sp;
+    v->arch.ldt_base = c->ldt_base;
+    v->arch.ldt_entries = (unsigned)c->ldt_ents;
+    if (c->ctrlreg[0] & X86_CR0_TS)
+        v->arch.cr0 |= X86_CR0_TS;
+    v->arch.cr4 = control_guest_cr4(c->ctrlreg[4]);
+    v->domain->vm_assist |= c->vm_assist & (1ul << VMASST_TYPE_writable_pagetables);
+    bounce_update_fast_entry(v);
+    ports_update_iopl(v);
+}
+
+static int context_commit(struct vcpu *v, const struct vcpu_guest_context *c)
+{
+    mfn_t gdt[GDT_GUEST_PAGES];
+    xen_pfn_t list[GDT_GUEST_PAGES];
+    memcpy(list, c->gdt_frames, sizeof(list));
+    int rc = context_check(c);
+    if (rc == 0)
+        rc = root_set_kernel(v, maddr_to_mfn(MADDR(c->ctrlreg[3])));
+    if (rc == 0 && c->ctrlreg[1])
+        rc = root_set_user(v, maddr_to_mfn(MADDR(c->ctrlreg[1])));
+    if (rc == 0)
+        rc = segdesc_hold_gdt(v, list, gdt, (unsigned)c->gdt_ents);
+    if (rc)
+        return rc;
+    segdesc_install_gdt(v, gdt, DIV_ROUND_UP((unsigned)c->gdt_ents, GDT_PAGE_ENTRIES),
+                        (unsigned)c->gdt_ents);
+    set_registers(v, c);
+    set_entry_points(v, c);
+    return 0;
+}
+
+int arch_vcpu_set_context(struct vcpu *v, vaddr_t context)
+{
+    struct vcpu_guest_context *c = hv_new(NULL, struct vcpu_guest_context);
+    if (c == NULL)
+        return -XEN_ENOMEM;
+    int rc = guest_read(c, context);
+    if (rc == 0)
+        rc = context_commit(v, c);
+    hv_free(NULL, c, sizeof(*c));
+    return rc;
+}

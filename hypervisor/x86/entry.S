@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every way into the hypervisor from a running machine, and every way out.
+ *
+ * A CPU's stack ends in struct cpu_info, which begins with the guest's registers. The CPU itself, or the SYSCALL
+ * stub of the CPU, switches to that stack such that the frame it pushes lands in guest_regs; what
+ * follows fills the rest. Frames of traps taken inside the hypervisor have the same layout, further down.
+ *
+ * Neither FS nor GS is used: both stay the guest's. Interrupts are off from entry until C turns them on, and
+ * from `ret_to_guest` to the guest.
+ */
+#include <arch/layout.h>
+
+#include "asm_offsets.h"
+#include "x86/alternative.h"
+#include "x86/extable.h"
+
+#define FLAT_CS64 0xe033
+#define FLAT_CS32 0xe023
+#define FLAT_SS 0xe02b
+#define VECTOR_SYSCALL 0x100
+#define VECTOR_SYSENTER 0x101
+#define RFLAGS_IF 0x200
+#define RFLAGS_RETURN 0x202     /* interrupts on, nothing else */
+#define HYPERCALL_IRET 23
+/* What an iret may set: all but NT, IOPL, VM, VIF, VIP; RF and AC are the guest's own affair. */
+#define IRET_RFLAGS_MASK 0x250dd5
+
+/* A field of struct cpu_info, when %rsp is at guest_regs.\at. */
+#define INFO(field, at) (CPUINFO_##field - REGS_##at)(%rsp)
+#define SLOT(reg, at) (REGS_##reg - REGS_##at)(%rsp)
+
+        .macro SAVE_REGS
+        push    %rdi
+        push    %rsi
+        push    %rdx
+        push    %rcx
+        push    %rax
+        push    %r8
+        push    %r9
+        push    %r10
+        push    %r11
+        push    %rbx
+        push    %rbp
+        push    %r12
+        push    %r13
+        push    %r14
+        push    %r15
+        .endm
+
+        .macro RESTORE_REGS
+        pop     %r15
+        pop     %r14
+        pop     %r13
+        pop     %r12
+        pop     %rbp
+        pop     %rbx
+        pop     %r11
+        pop     %r10
+        pop     %r9
+        pop     %r8
+        pop     %rax
+        pop     %rcx
+        pop     %rdx
+        pop     %rsi
+        pop     %rdi
+        .endm
+
+        .text
+
+/* ---- Exceptions and interrupts: one stub a vector ----------------------------------------- */
+
+        .macro STUB vector
+        .balign 16
+        .if \vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21 || \vector == 29 || \vector == 30
+        .else
+        push    $0
+        .endif
+        movl    $\vector, 4(%rsp)
+        .if \vector == 2 || \vector == 8 || \vector == 18
+        jmp     entry_paranoid
+        .else
+        jmp     entry_trap
+        .endif
+        .endm
+
+        .balign 16
+        .globl  trap_stubs
+trap_stubs:
+        .set    vec, 0
+        .rept   256
+        STUB    vec
+        .set    vec, vec + 1
+        .endr
+
+entry_trap:
+        cld
+        FORBID_GUEST_ACCESS
+        SAVE_REGS
+        mov     %rsp, %rdi
+        call    trap_dispatch
+        testb   $3, REGS_cs(%rsp)
+        jnz     ret_to_guest
+/* Back to the hypervisor's own code. */
+        RESTORE_REGS
+        add     $8, %rsp
+        iretq
+
+/* NMI, double fault, machine check: on stacks of their own, from anywhere, back to just there. */
+entry_paranoid:
+        cld
+        FORBID_GUEST_ACCESS
+        SAVE_REGS
+        mov     %rsp, %rdi
+        call    trap_paranoid
+        RESTORE_REGS
+        add     $8, %rsp
+        iretq
+
+/* ---- To the guest ---------------------------------------------------------------------------- */
+
+/* %rsp is at guest_regs. */
+        .globl  ret_to_guest
+ret_to_guest:
+        cli
+        mov     CPUINFO_current(%rsp), %rbx
+        mov     CPUINFO_percpu_offset(%rsp), %rax
+        lea     percpu_softirq_pending(%rip), %rcx
+        cmpq    $0, (%rax, %rcx)
+        jne     exit_softirq
+        cmpb    $0, VCPU_exit_work(%rbx)
+        jne     exit_work
+        mov     VCPU_info(%rbx), %rax
+        cmpw    $0, (%rax)              /* nothing pending, nothing masked: the common case */
+        je      restore_guest
+        cmpb    $0, (%rax)
+        je      restore_guest
+        cmpb    $0, 1(%rax)
+        jne     restore_guest
+exit_work:
+        sti
+        mov     %rsp, %rdi
+        call    exit_to_guest_work
+        jmp     ret_to_guest
+exit_softirq:
+        sti
+        call    softirq_run
+        jmp     ret_to_guest
+
+restore_guest:
+        ALT_VERW_SITE
+        RESTORE_REGS
+        add     $8, %rsp
+        .globl  guest_iretq
+guest_iretq:
+        iretq
+        .globl  guest_iretq_end
+guest_iretq_end:
+
+/* Where the context switch goes: forget the C frames, show the new vCPU's registers to the CPU. */
+        .globl  reset_stack_to_guest
+reset_stack_to_guest:
+        or      $(STACK_SIZE - 1), %rsp
+        lea     1 - CPUINFO_sizeof(%rsp), %rsp
+        jmp     ret_to_guest
+
+        .globl  reset_stack_to_idle
+reset_stack_to_idle:
+        or      $(STACK_SIZE - 1), %rsp
+        lea     1 - CPUINFO_sizeof(%rsp), %rsp
+        and     $-16, %rsp
+        call    idle_loop
+        ud2
+
+/* ---- SYSCALL --------------------------------------------------------------------------------- */
+
+/*
+ * From the CPU's stub: guest_regs.ss and .rsp are pushed. %rcx has the guest's RIP and %r11 its
+ * RFLAGS; both are free once pushed.
+ */
+        .globl  entry_syscall
+entry_syscall:
+        push    %r11
+        push    $FLAT_CS64
+        push    %rcx
+        push    $0
+        mov     INFO(current, error_code), %r11
+        cmpb    $0, VCPU_in_kernel(%r11)
+        jne     from_kernel
+
+/*
+ * A system call of a user program: a frame on the kernel's stack (rcx, r11, rip, cs, rflags, rsp,
+ * ss), the kernel's page table and GS, and on to the entry point that it registered. entry_frame was
+ * checked to be guest memory when the kernel named its stack. fast_entry says that the
+ * kernel wants events masked, and that no unusual flag must be shown to it.
+ */
+        mov     %rax, SLOT(rax, error_code)
+        mov     VCPU_info(%r11), %rax
+        cmpb    $0, VCPU_fast_entry(%r11)
+        je      syscall_slow
+        cmpb    $0, 1(%rax)             /* evtchn_upcall_mask */
+        jne     syscall_slow
+        movb    $1, 1(%rax)
+        swapgs
+        mov     VCPU_cr3_kernel(%r11), %rcx
+        mov     %rcx, %cr3
+        movb    $1, VCPU_in_kernel(%r11)
+        mov     INFO(iomap_base, error_code), %rcx
+        mov     VCPU_iomap_kernel(%r11), %eax
+        mov     %ax, (%rcx)
+        mov     VCPU_entry_frame(%r11), %rcx
+        ALLOW_GUEST_ACCESS
+1:      movq    $FLAT_SS, 48(%rcx)
+        mov     SLOT(rsp, error_code), %rax
+        mov     %rax, 40(%rcx)
+        mov     SLOT(rflags, error_code), %rax
+        mov     %rax, 32(%rcx)
+        mov     %rax, 8(%rcx)
+        movq    $FLAT_CS64, 24(%rcx)
+        mov     SLOT(rip, error_code), %rax
+        mov     %rax, 16(%rcx)
+        mov     %rax, (%rcx)
+2:      FORBID_GUEST_ACCESS
+        ALT_VERW_SITE
+        mov     SLOT(rax, error_code), %rax
+        mov     %rcx, %rsp
+        mov     VCPU_syscall_address(%r11), %rcx
+        mov     $RFLAGS_RETURN, %r11d
+        sysretq
+        EXTABLE 1b, 2b, syscall_bad_stack
+
+syscall_bad_stack:
+        FORBID_GUEST_ACCESS
+        mov     SLOT(rax, error_code), %rax
+        SAVE_REGS
+        call    syscall_stack_fault
+        jmp     ret_to_guest
+
+syscall_slow:
+        mov     SLOT(rax, error_code), %rax
+        movl    $VECTOR_SYSCALL, 4(%rsp)
+        mov     SLOT(rip, error_code), %rcx
+        mov     SLOT(rflags, error_code), %r11
+        SAVE_REGS
+        mov     %rsp, %rdi
+        call    syscall_from_user
+        jmp     ret_to_guest
+
+from_kernel:
+        cmp     $HYPERCALL_IRET, %eax
+        je      iret_fast
+hypercall:
+        movl    $VECTOR_SYSCALL, 4(%rsp)
+        mov     SLOT(rip, error_code), %rcx
+        mov     SLOT(rflags, error_code), %r11
+        SAVE_REGS
+        sti
+        mov     %rsp, %rdi
+        call    hypercall_entry
+        jmp     ret_to_guest
+
+/*
+ * iret from the kernel to user mode, by the frame on the kernel's stack (struct iret_context). All of it is
+ * read once, into guest_regs. What is unusual (to kernel mode, events to stay masked, a stack that is not guest
+ * memory) goes the long way, which starts afresh.
+ */
+iret_fast:
+        mov     SLOT(rsp, error_code), %rcx
+        movabs  $HV_VIRT_END, %rax
+        cmp     %rax, %rcx
+        jb      iret_slow
+        cmp     $-IRET_sizeof, %rcx
+        ja      iret_slow
+        cmpb    $0, VCPU_fast_entry(%r11)
+        je      iret_slow
+        ALLOW_GUEST_ACCESS
+1:      mov     IRET_cs(%rcx), %eax
+        mov     %ax, SLOT(cs, error_code)
+        not     %eax
+        test    $3, %al
+        jnz     iret_slow_close
+        mov     IRET_rflags(%rcx), %rax
+        test    $RFLAGS_IF, %eax
+        jz      iret_slow_close
+        and     $IRET_RFLAGS_MASK, %eax
+        or      $RFLAGS_RETURN, %eax
+        mov     %rax, SLOT(rflags, error_code)
+        mov     IRET_ss(%rcx), %eax
+        mov     %ax, SLOT(ss, error_code)
+        mov     IRET_rip(%rcx), %rax
+        mov     %rax, SLOT(rip, error_code)
+        mov     IRET_rax(%rcx), %rax
+        mov     %rax, SLOT(rax, error_code)
+        mov     IRET_r11(%rcx), %rax
+        mov     %rax, SLOT(r11, error_code)
+        mov     IRET_rsp(%rcx), %rax
+        mov     IRET_rcx(%rcx), %rcx
+2:      FORBID_GUEST_ACCESS
+        mov     %rcx, SLOT(rcx, error_code)
+        mov     %rax, SLOT(rsp, error_code)
+        EXTABLE 1b, 2b, iret_slow_fault
+
+        mov     INFO(iomap_base, error_code), %rcx
+        mov     VCPU_iomap_user(%r11), %eax
+        mov     %ax, (%rcx)
+        swapgs
+        mov     VCPU_cr3_user(%r11), %rcx
+        mov     %rcx, %cr3
+        movb    $0, VCPU_in_kernel(%r11)
+        mov     VCPU_info(%r11), %rax
+        movb    $0, 1(%rax)
+        cmpb    $0, (%rax)
+        jne     iret_events
+        cmpb    $0, VCPU_exit_work(%r11)
+        jne     iret_events
+        ALT_VERW_SITE
+        mov     SLOT(rax, error_code), %rax
+        mov     SLOT(r11, error_code), %r11
+        mov     SLOT(rcx, error_code), %rcx
+        add     $8, %rsp
+        .globl  guest_iretq_fast
+guest_iretq_fast:
+        iretq
+
+/* An event came while they were masked: the guest is in user mode now; deliver it the common way. */
+iret_events:
+        mov     SLOT(rax, error_code), %rax
+        mov     SLOT(r11, error_code), %r11
+        mov     SLOT(rcx, error_code), %rcx
+        SAVE_REGS
+        jmp     ret_to_guest
+
+/*
+ * The hardware frame in guest_regs may be half overwritten; all that the long way needs of it is the stack pointer,
+ * and RIP and CS for a trap frame, should the guest's stack fault.
+ */
+iret_slow_close:
+iret_slow_fault:
+        FORBID_GUEST_ACCESS
+iret_slow:
+        mov     $HYPERCALL_IRET, %eax
+        movw    $FLAT_CS64, SLOT(cs, error_code)
+        movw    $FLAT_SS, SLOT(ss, error_code)
+        movl    $VECTOR_SYSCALL, 4(%rsp)
+        SAVE_REGS
+        mov     %rsp, %rdi
+        call    iret_from_kernel
+        jmp     ret_to_guest
+
+/* ---- 32-bit system calls ---------------------------------------------------------------------- */
+
+/* SYSCALL from a 32-bit program (AMD CPUs): as above, through the CPU's other stub. */
+        .globl  entry_syscall32
+entry_syscall32:
+        push    %r11
+        push    $FLAT_CS32
+        push    %rcx
+        push    $0
+        movl    $VECTOR_SYSCALL, 4(%rsp)
+        SAVE_REGS
+        mov     %rsp, %rdi
+        call    syscall32_entry
+        jmp     ret_to_guest
+
+/* SYSENTER: the CPU has loaded RSP from the MSR, and kept nothing. */
+        .globl  entry_sysenter
+entry_sysenter:
+        push    $FLAT_SS
+        push    $0
+        pushfq
+        push    $3                      /* privilege 3, nothing more is known */
+        push    $0
+        push    $0
+        movl    $VECTOR_SYSENTER, 4(%rsp)
+        cld
+        SAVE_REGS
+        mov     %rsp, %rdi
+        call    sysenter_entry
+        jmp     ret_to_guest
+
+/* A selector that VERW finds writable (what it names in the guest's GDT does not matter to it). */
+        .section .rodata
+        .balign 2
+        .globl  verw_selector
+verw_selector:
+        .short  FLAT_SS
+
+        .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest page-table entries. See entry.h for what each stands for.
+ *
+ * No lock guards a slot: references for the new entry are taken first, the entry is exchanged
+ * atomically, and the references of exactly the entry that came out are dropped. The caller's type
+ * reference on the table keeps it a table meanwhile.
+ */
+#include "x86/mm/entry.h"
+
+#include <arch/memory.h>
+
+#include "core/atomic.h"
+#include "core/domain.h"
+#include "core/log.h"
+#include "x86/iomem.h"
+
+/* Bits 62..52: available to software natively, reserved by the ABI (Xen refuses them as well). */
+#define PTE_HIGH_AVAIL 0x7ff0000000000000ul
+#define PTE_CACHE_BITS (PTE_PWT | PTE_PCD)
+/* What an L1 entry may change without any reference being touched. */
+#define L1_FREE_BITS (PTE_NX | PTE_ACCESSED | PTE_DIRTY | PTE_AVAIL | PTE_USER)
+
+static bool domain_has_devices(const struct domain *d)
+{
+    return d->arch.all_iomem;
+}
+
+static bool l1_bits_ok(uint64_t entry, const struct domain *owner)
+{
+    uint64_t refused = PTE_HIGH_AVAIL;
+    if (!domain_has_devices(owner))
+        refused |= PTE_CACHE_BITS | PTE_PAT;
+    return !(entry & refused);
+}
+
+static bool table_bits_ok(uint64_t entry, const struct domain *owner)
+{
+    uint64_t refused = PTE_HIGH_AVAIL | PTE_PSE | PTE_GLOBAL;
+    if (!domain_has_devices(owner))
+        refused |= PTE_CACHE_BITS;
+    return !(entry & refused);
+}
+
+/* A frame that no domain can own: device memory, or firmware tables. */
+static int device_acquire(mfn_t mfn, uint64_t entry, const struct domain *owner)
+{
+    return iomem_permitted(owner, mfn, entry & PTE_WRITE) ? 0 : -XEN_EINVAL;
+}
+
+static int l1_acquire(uint64_t *entry, struct domain *owner, const struct domain *page_owner)
+{
+    mfn_t mfn = entry_mfn(*entry);
+    if (!l1_bits_ok(*entry, owner))
+        return -XEN_EINVAL;
+    /* Ring 3 is where guest kernels run, so that every entry is a user one. Global ones would outlive
+     * a CR3 load. */
+    *entry = (*entry | PTE_USER) & ~PTE_GLOBAL;
+    if (!frame_get(mfn, page_owner))
+        return mfn_is_ram(mfn) ? -XEN_EINVAL : device_acquire(mfn, *entry, owner);
+    if (!(*entry & PTE_WRITE))
+        return 0;
+    int rc = frame_get_type(mfn, FT_WRITABLE);
+    if (rc)
+        frame_put(mfn);
+    return rc;
+}
+
+static int table_acquire(unsigned level, uint64_t *entry, struct domain *owner)
+{
+    if (!table_bits_ok(*entry, owner))
+        return -XEN_EINVAL;
+    *entry |= PTE_USER;
+    int rc = frame_get_both(entry_mfn(*entry), owner, (enum frame_type)(level - 1));
+    return rc == -XEN_EPERM ? -XEN_EINVAL : rc;
+}
+
+int entry_acquire(unsigned level, uint64_t *entry, struct domain *owner,
+                  const struct domain *page_owner)
+{
+    if (!(*entry & PTE_PRESENT))
+        return 0;
+    return level == 1 ? l1_acquire(entry, owner, page_owner) : table_acquire(level, entry, owner);
+}
+
+void entry_release(unsigned level, uint64_t entry, struct torn_tables *torn)
+{
+    if (!(entry & PTE_PRESENT))
+        return;
+    mfn_t mfn = entry_mfn(entry);
+    if (level == 1) {
+        if (!mfn_valid(mfn) || frame_owner(mfn).v == DOMID_INVALID)
+            return; /* device memory: RAM stays owned while it is mapped */
+        if (entry & PTE_WRITE)
+            frame_put_type_torn(mfn, torn);
+    } else {
+        frame_put_type_torn(mfn, torn);
+    }
+    frame_put(mfn);
+}
+
+/* The same frame with the same rights: nothing to take, nothing to drop. */
+static bool same_references(unsigned level, uint64_t old, uint64_t new)
+{
+    return level == 1 && (old & PTE_PRESENT) &&
+           !((old ^ new) & ~(uint64_t)(L1_FREE_BITS | PTE_GLOBAL));
+}
+
+static uint64_t merge_ad(uint64_t entry, uint64_t old)
+{
+    return entry & PTE_PRESENT ? entry | (old & (PTE_ACCESSED | PTE_DIRTY)) : entry;
+}
+
+int entry_set(unsigned level, uint64_t *slot, uint64_t entry, bool preserve_ad, uint64_t *expected,
+              struct domain *owner, const struct domain *page_owner)
+{
+    uint64_t old = expected ? *expected : atomic_load(slot);
+    if (same_references(level, old, entry)) {
+        entry = (entry | PTE_USER) & ~PTE_GLOBAL;
+        if (atomic_cas(slot, &old, preserve_ad ? merge_ad(entry, old) : entry))
+            return 0;
+        if (expected) {
+            *expected = old;
+            return -XEN_EAGAIN;
+        }
+    }
+    int rc = entry_acquire(level, &entry, owner, page_owner);
+    if (rc)
+        return rc;
+    while (!atomic_cas(slot, &old, preserve_ad ? merge_ad(entry, old) : entry)) {
+        if (expected) {
+            *expected = old;
+            entry_release(level, entry, arch_current_torn());
+            return -XEN_EAGAIN;
+        }
+    }
+    entry_release(level, old, arch_current_torn());
+    return 0;
+}

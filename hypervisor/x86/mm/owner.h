@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whose tables and whose frames a page-table hypercall is about. */
+#ifndef X86_MM_OWNER_H
+#define X86_MM_OWNER_H
+
+#include "core/domain.h"
+
+/*
+ * The domain whose frames are to be mapped: DOMID_SELF, DOMID_IO (device memory only), or, for a privileged
+ * caller, another domain. Each is held: drop by domain_put. -XEN_ESRCH, -XEN_EPERM.
+ */
+int page_owner_get(struct vcpu *v, domid_t id, struct domain **out) must_check;
+
+/* An owner that no frame has: what stands behind DOMID_IO. */
+extern struct domain domain_io;
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The L4 tables that a vCPU runs on. Each is held by a reference and a FT_L4 type reference for as
+ * long as it may be loaded; a CR3 value names a table so held.
+ */
+#include "x86/mm/root.h"
+
+#include "core/domain.h"
+#include "core/frame.h"
+#include "x86/bounce.h"
+#include "x86/tlb.h"
+#include "x86/x86.h"
+
+static int root_hold(struct vcpu *v, mfn_t mfn)
+{
+    int rc = frame_get_both(mfn, v->domain, FT_L4);
+    return rc == -XEN_EPERM ? -XEN_EINVAL : rc;
+}
+
+static void root_release(mfn_t mfn)
+{
+    if (!mfn_eq(mfn, INVALID_MFN))
+        frame_put_both(mfn);
+}
+
+int root_set_kernel(struct vcpu *v, mfn_t mfn)
+{
+    if (mfn_eq(mfn, v->arch.kernel_table)) {
+        if (v == current_vcpu())
+            tlb_flush_local();
+        return 0;
+    }
+    int rc = root_hold(v, mfn);
+    if (rc)
+        return rc;
+    mfn_t old = v->arch.kernel_table;
+    v->arch.kernel_table = mfn;
+    v->arch.cr3_kernel = mfn_to_maddr(mfn).v;
+    if (v == current_vcpu() && v->arch.in_kernel) {
+        unsigned long flags = irq_save();
+        tlb_load_cr3(v->arch.cr3_kernel);
+        irq_restore(flags);
+    }
+    root_release(old);
+    return 0;
+}
+
+int root_set_user(struct vcpu *v, mfn_t mfn)
+{
+    if (!mfn_eq(mfn, INVALID_MFN)) {
+        int rc = root_hold(v, mfn);
+        if (rc)
+            return rc;
+    }
+    mfn_t old = v->arch.user_table;
+    v->arch.user_table = mfn;
+    v->arch.cr3_user = mfn_eq(mfn, INVALID_MFN) ? 0 : mfn_to_maddr(mfn).v;
+    bounce_update_fast_entry(v);
+    root_release(old);
+    return 0;
+}
+
+void root_drop(struct vcpu *v)
+{
+    root_release(v->arch.user_table);
+    root_release(v->arch.kernel_table);
+    v->arch.user_table = v->arch.kernel_table = INVALID_MFN;
+    v->arch.cr3_user = v->arch.cr3_kernel = 0;
+}
+
+int pv_set_cr3(struct vcpu *v, uint64_t cr3)
+{
+    return root_set_kernel(v, maddr_to_mfn(MADDR(cr3)));
+}

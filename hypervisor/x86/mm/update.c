@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mmu_update, update_va_mapping and update_va_mapping_otherdomain: single entries.
+ */
+#include <arch/memory.h>
+
+#include "core/atomic.h"
+#include "core/domain.h"
+#include "core/guest.h"
+#include "core/hypercall.h"
+#include "core/softirq.h"
+#include "x86/mm/entry.h"
+#include "x86/mm/flush.h"
+#include "x86/mm/owner.h"
+#include "x86/mm/walk.h"
+
+/* What one mmu_update call works on. The table of the last entry is kept, as the next is often in it. */
+struct update_call {
+    struct vcpu *v;
+    struct domain *tables; /* whose page tables */
+    struct domain *pages;  /* whose frames */
+    mfn_t held;            /* the table held, INVALID_MFN: none */
+    enum frame_type held_type;
+};
+
+static void table_drop(struct update_call *c)
+{
+    if (!mfn_eq(c->held, INVALID_MFN))
+        frame_put_both(c->held);
+    c->held = INVALID_MFN;
+}
+
+static bool table_hold(struct update_call *c, mfn_t mfn)
+{
+    if (mfn_eq(c->held, mfn))
+        return true;
+    table_drop(c);
+    if (!mfn_valid(mfn))
+        return false;
+    enum frame_type type = frame_type_hint(mfn);
+    if (type < FT_L1 || type > FT_L4 || !frame_hold(mfn, c->tables, type))
+        return false;
+    c->held = mfn;
+    c->held_type = type;
+    return true;
+}
+
+/* A frame that is no table is written as data: guests use mmu_update on tables that they build. */
+static int update_data(struct update_call *c, maddr_t at, uint64_t val)
+{
+    mfn_t mfn = maddr_to_mfn(at);
+    int rc = frame_get_both(mfn, c->tables, FT_WRITABLE);
+    if (rc)
+        return rc == -XEN_EPERM ? -XEN_EINVAL : rc;
+    atomic_store((uint64_t *)maddr_to_virt(at), val);
+    frame_put_both(mfn);
+    return 0;
+}
+
+static int update_entry(struct update_call *c, maddr_t at, uint64_t val, bool preserve_ad)
+{
+    if (!table_hold(c, maddr_to_mfn(at)))
+        return update_data(c, at, val);
+    unsigned slot = (at.v & ~PAGE_MASK) / sizeof(uint64_t);
+    if (c->held_type == FT_L4 && slot_is_hypervisor(slot))
+        return -XEN_EINVAL;
+    return entry_set(c->held_type, maddr_to_virt(at), val, preserve_ad, NULL, c->tables, c->pages);
+}
+
+static int update_machphys(struct update_call *c, maddr_t at, uint64_t pfn)
+{
+    mfn_t mfn = maddr_to_mfn(at);
+    if (!frame_get(mfn, c->pages))
+        return -XEN_EINVAL;
+    m2p_set(mfn, PFN(pfn));
+    frame_put(mfn);
+    return 0;
+}
+
+static int update_one(struct update_call *c, const struct mmu_update *req)
+{
+    maddr_t at = MADDR(req->ptr & ~7ull);
+    switch (req->ptr & 7) {
+    case MMU_NORMAL_PT_UPDATE:
+    case MMU_PT_UPDATE_NO_TRANSLATE:
+        return update_entry(c, at, req->val, false);
+    case MMU_PT_UPDATE_PRESERVE_AD:
+        return update_entry(c, at, req->val, true);
+    case MMU_MACHPHYS_UPDATE:
+        return update_machphys(c, at, req->val);
+    default:
+        return -XEN_ENOSYS;
+    }
+}
+
+/* Requests are copied in this many at a time. */
+#define UPDATE_BATCH 16u
+
+/* Carry out requests [0, count); *done says how many. */
+static int update_all(struct update_call *c, vaddr_t list, unsigned count, unsigned *done)
+{
+    struct mmu_update req[UPDATE_BATCH];
+    int rc = 0;
+    for (*done = 0; *done < count && rc == 0; (*done)++) {
+        unsigned in_batch = *done % UPDATE_BATCH;
+        if (in_batch == 0) {
+            unsigned n = MIN(UPDATE_BATCH, count - *done);
+            if (guest_copy_in(req, VADDR(list.v + *done * sizeof(req[0])), n * sizeof(req[0])))
+                return -XEN_EFAULT;
+        }
+        if (*done != 0 && preempt_wanted())
+            return -XEN_ERESTART;
+        rc = update_one(c, &req[in_batch]);
+        if (rc)
+            return rc;
+    }
+    return rc;
+}
+
+/* foreigndom: the frames' owner in the low half; the tables' owner + 1 in the high half, or 0. */
+static int update_owners(struct update_call *c, uint32_t foreigndom)
+{
+    int rc = page_owner_get(c->v, DOMID((uint16_t)foreigndom), &c->pages);
+    if (rc)
+        return rc;
+    domid_t tables = DOMID(foreigndom >> 16 ? (uint16_t)((foreigndom >> 16) - 1) : DOMID_SELF);
+    rc = domain_get_for(c->v, tables, &c->tables);
+    if (rc)
+        domain_put(c->pages);
+    return rc;
+}
+
+static long update_done_out(vaddr_t pdone, unsigned before, unsigned done, long rc)
+{
+    unsigned total = before + done;
+    if (pdone.v && guest_write(pdone, &total))
+        return -XEN_EFAULT;
+    return rc;
+}
+
+long hc_mmu_update(struct vcpu *v, struct hypercall_args *a)
+{
+    vaddr_t list = VADDR(a->arg[0]), pdone = VADDR(a->arg[2]);
+    unsigned count = (unsigned)a->arg[1], before = 0, done = 0;
+    struct update_call c = {.v = v, .held = INVALID_MFN};
+
+    int rc = frame_resume_teardown(&v->arch.torn);
+    if (rc)
+        return hypercall_continue(__HYPERVISOR_mmu_update, 4, a->arg);
+    if (count & HC_COUNT_PREEMPTED) {
+        count &= ~HC_COUNT_PREEMPTED;
+        if (pdone.v && guest_read(&before, pdone))
+            return -XEN_EFAULT;
+    }
+    rc = update_owners(&c, (uint32_t)a->arg[3]);
+    if (rc)
+        return rc;
+    rc = update_all(&c, list, count, &done);
+    table_drop(&c);
+    domain_put(c.tables);
+    domain_put(c.pages);
+
+    long out = update_done_out(pdone, before, done, rc);
+    if (out == -XEN_ERESTART || (out == 0 && torn_any(&v->arch.torn))) {
+        uint64_t args[] = {list.v + done * sizeof(struct mmu_update),
+                           (count - done) | HC_COUNT_PREEMPTED, a->arg[2], a->arg[3]};
+        return hypercall_continue(__HYPERVISOR_mmu_update, 4, args);
+    }
+    return out;
+}
+
+/* ---- By virtual address -------------------------------------------------------------------- */
+
+static long va_mapping(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags,
+                       const struct domain *pages)
+{
+    mfn_t l1;
+    tlb_flush_t owed;
+    int rc = flush_decode(v, va, flags, &owed);
+    if (rc)
+        return rc;
+    if (!walk_hold_l1(v, va, &l1))
+        return -XEN_EINVAL;
+    uint64_t *slot = (uint64_t *)mfn_to_virt(l1) + table_index(va, 1);
+    rc = entry_set(1, slot, val, false, NULL, v->domain, pages);
+    frame_put_both(l1);
+    if (rc == 0)
+        tlb_flush_pay(owed);
+    return rc;
+}
+
+long hc_update_va_mapping(struct vcpu *v, struct hypercall_args *a)
+{
+    return va_mapping(v, a->arg[0], a->arg[1], a->arg[2], v->domain);
+}
+
+long hc_update_va_mapping_otherdomain(struct vcpu *v, struct hypercall_args *a)
+{
+    struct domain *pages;
+    int rc = page_owner_get(v, DOMID((uint16_t)a->arg[3]), &pages);
+    if (rc)
+        return rc;
+    long out = va_mapping(v, a->arg[0], a->arg[1], a->arg[2], pages);
+    domain_put(pages);
+    return out;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Software page-table walks.
+ *
+ * They take no reference on the way down: interrupts are off, and a table can be given a new
+ * meaning only after every CPU that might walk through it has acknowledged a flush (x86/tlb.h).
+ */
+#include "x86/mm/walk.h"
+
+#include <arch/cpu.h>
+#include <arch/memory.h>
+
+#include "core/domain.h"
+#include "x86/mm/entry.h"
+
+/* The frame of the table of level 1 on the way to va; interrupts are off. */
+static bool walk_to_l1(const struct vcpu *v, uint64_t va, mfn_t *table)
+{
+    if (!is_canonical(va) || slot_is_hypervisor(table_index(va, 4)))
+        return false;
+    *table = v->arch.in_kernel || mfn_eq(v->arch.user_table, INVALID_MFN) ? v->arch.kernel_table
+                                                                         : v->arch.user_table;
+    for (unsigned level = 4; level > 1; level--) {
+        const uint64_t *entries = mfn_to_virt(*table);
+        uint64_t entry = READ_ONCE(entries[table_index(va, level)]);
+        if (!(entry & PTE_PRESENT) || !mfn_valid(entry_mfn(entry)))
+            return false;
+        *table = entry_mfn(entry);
+    }
+    return true;
+}
+
+bool walk_hold_l1(struct vcpu *v, uint64_t va, mfn_t *l1)
+{
+    unsigned long flags = irq_save();
+    bool found = walk_to_l1(v, va, l1) && frame_hold(*l1, v->domain, FT_L1);
+    irq_restore(flags);
+    return found;
+}
+
+uint64_t walk_read_l1e(struct vcpu *v, uint64_t va)
+{
+    mfn_t table;
+    uint64_t entry = 0;
+    unsigned long flags = irq_save();
+    if (walk_to_l1(v, va, &table))
+        entry = READ_ONCE(((const uint64_t *)mfn_to_virt(table))[table_index(va, 1)]);
+    irq_restore(flags);
+    return entry & PTE_PRESENT ? entry : 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Walking the current guest's page tables in software. */
+#ifndef X86_MM_WALK_H
+#define X86_MM_WALK_H
+
+#include "core/types.h"
+
+struct vcpu;
+
+/* Index of `va` in its table of a level (1..4). */
+static inline unsigned table_index(uint64_t va, unsigned level)
+{
+    return (va >> (PAGE_SHIFT + 9 * (level - 1))) & 511;
+}
+
+/*
+ * The L1 table that maps `va` for the current vCPU, held (a reference and an FT_L1 reference: drop by
+ * frame_put_both). False when there is none, or `va` is the hypervisor's.
+ */
+bool walk_hold_l1(struct vcpu *v, uint64_t va, mfn_t *l1) must_check;
+/* The entry that maps `va` now, 0 when nothing does. For looking at, not for trusting. */
+uint64_t walk_read_l1e(struct vcpu *v, uint64_t va);
+
+#endif

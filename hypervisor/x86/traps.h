@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Exceptions: what the hypervisor handles itself, and how the others reach the guest kernel. */
+#ifndef X86_TRAPS_H
+#define X86_TRAPS_H
+
+#include "core/abi.h"
+
+struct vcpu;
+
+void traps_init(void);       /* once: fill the IDT */
+void syscall_init_cpu(void); /* each CPU: SYSCALL, SYSENTER and their entry stubs */
+
+/*
+ * Let the current vCPU take a trap on its way back to the guest, through the handler that it
+ * registered with set_trap_table. error_code < 0: the frame has none.
+ */
+void pv_inject_trap(unsigned vector, int error_code);
+void pv_inject_page_fault(uint32_t error_code, uint64_t cr2);
+
+/* Did this frame come from a guest (ring 3), or from the hypervisor itself? */
+static inline bool regs_from_guest(const struct cpu_user_regs *regs)
+{
+    return (regs->cs & 3) == 3;
+}
+
+/* The idle loop of a CPU: scrubs memory, halts. */
+void idle_loop(void) __attribute__((noreturn));
+
+#endif
