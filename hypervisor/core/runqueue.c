@@ -19,10 +19,10 @@ uint32_t sched_waiting;
 struct runqueue *vcpu_lock_queue(struct vcpu *v, unsigned long *flags)
 {
     for (;;) {
-        unsigned cpu = READ_ONCE(v->cpu);
+        unsigned cpu = atomic_load(&v->cpu);
         struct runqueue *q = &per_cpu(runqueue, cpu);
         *flags = lock_irqsave(&q->lock);
-        if (v->cpu == cpu)
+        if (atomic_load(&v->cpu) == cpu)
             return q;
         unlock_irqrestore(&q->lock, *flags);
     }
@@ -114,7 +114,7 @@ void runqueue_leave(struct runqueue *q, struct vcpu *v, unsigned cpu, ns_t when)
         v->sched.vtime = (int64_t)((uint64_t)v->sched.vtime - (uint64_t)q->floor);
     v->sched.moving = true;
     v->sched.arrived = when;
-    WRITE_ONCE(v->cpu, cpu);
+    atomic_store(&v->cpu, cpu); /* last: from here on another lock protects it */
 }
 
 /* ---- Caps --------------------------------------------------------------------------------- */
