@@ -188,7 +188,19 @@ static void test_stamps(void)
     again = heap_alloc_frames(1, HEAP_DIRTY);
     is(flushed_stamp, 1, "in whichever order they were freed");
     heap_free_frames(again, 1, true);
-    epoch = 2;
+
+    /* A scrubbed block, which owes nothing, unites with a clean one that does. */
+    scrub_all();
+    m = heap_alloc_frames(1, 0);
+    epoch = 5;
+    heap_free_frames(mfn_add(m, 1), 0, false);
+    heap_free_frames(m, 0, true);
+    ok(heap_scrub_some(), "scrubbed");
+    flushed_stamp = 77;
+    again = heap_alloc_frames(1, 0);
+    is(again.v, m.v, "the pair again");
+    is(flushed_stamp, 5, "owes the clean half's flush");
+    heap_free_frames(again, 1, true);
 }
 
 static void test_widths(void)
