@@ -54,6 +54,8 @@ void sched_cpu_init(unsigned cpu)
     idle->info = &vcpu_info_dummy;
     idle->info_mfn = INVALID_MFN;
     lock_init(&idle->lock, RANK_VCPU);
+    if (arch_vcpu_create(idle) != 0)
+        panic("no state for the idle vCPU of CPU %u", cpu);
     sched_vcpu_init(idle);
     idle->runstate.state = RUNSTATE_running;
     idle->sched.affinity = CPUMASK_OF(cpu);
