@@ -20,12 +20,7 @@ static unsigned reserved_count;
 bool mfn_is_ram(mfn_t mfn)
 {
     uint64_t addr = mfn.v << PAGE_SHIFT;
-    for (unsigned i = 0; i < e820.count; i++) {
-        const struct e820_entry *e = &e820.entry[i];
-        if (addr >= e->addr && addr - e->addr < e->size)
-            return e->type == E820_RAM;
-    }
-    return false;
+    return e820_all(&e820, addr, addr + PAGE_SIZE, E820_RAM);
 }
 
 void iomem_reserve(maddr_t start, size_t bytes, bool read)

@@ -132,7 +132,7 @@ void time_delay_us(unsigned us)
 /* ---- Comparison of TSCs --------------------------------------------------------------------- */
 
 #define SYNC_ROUNDS     32u
-#define SYNC_TIMEOUT_US 20000u
+#define SYNC_TIMEOUT_US 5000000u /* emulators run CPUs in turns, and busy ones take long ones */
 
 /*
  * The boot CPU asks by making `turn` odd, the new one answers with its TSC and the next even
@@ -193,8 +193,10 @@ void time_sync_boot_cpu(unsigned cpu)
 
     for (uint32_t i = 0; i < SYNC_ROUNDS && answered; i++)
         answered = sync_ask(i, &shortest, &ahead, &warped);
-    if (!answered)
+    if (!answered) {
+        WRITE_ONCE(tsc_in_step, false);
         log_warning("Time: CPU %u did not take part in the comparison of TSCs", cpu);
+    }
     if (warped) {
         per_cpu(tsc_ahead, cpu) = (uint64_t)ahead;
         WRITE_ONCE(tsc_in_step, false);
