@@ -131,7 +131,7 @@ void time_delay_us(unsigned us)
 
 /* ---- Comparison of TSCs --------------------------------------------------------------------- */
 
-#define SYNC_ROUNDS     32u
+#define SYNC_ROUNDS     16u
 #define SYNC_TIMEOUT_US 5000000u /* emulators run CPUs in turns, and busy ones take long ones */
 
 /*

@@ -16,7 +16,8 @@
 void time_init(void);
 /*
  * Compare the TSCs of the boot CPU and of a CPU that came up: both sides call at about the same
- * time, interrupts on or off; each gives up after some seconds. Differences are corrected and logged.
+ * time, interrupts on or off; each gives up after some seconds. Differences are corrected and
+ * logged.
  */
 void time_sync_boot_cpu(unsigned cpu);
 void time_sync_new_cpu(void);
