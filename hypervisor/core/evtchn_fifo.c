@@ -17,6 +17,7 @@
 #include "core/evtchn_internal.h"
 #include "core/frame.h"
 #include "core/hypercall.h"
+#include "core/audit.h"
 #include "core/lib.h"
 #include "core/log.h"
 
@@ -459,4 +460,19 @@ void evtchn_fifo_free(struct domain *d)
         hv_free(d, v->evtchn.fifo, sizeof(*v->evtchn.fifo));
         v->evtchn.fifo = NULL;
     }
+}
+
+/* ---- Audit ----------------------------------------------------------------------------------- */
+
+void evtchn_audit_domain(struct domain *d)
+{
+    const struct evtchn_fifo_domain *f = d->evtchn.fifo;
+
+    if (f == NULL)
+        return;
+    for (uint32_t i = 0; i < f->nr_words / WORDS_PER_PAGE; i++)
+        audit_note(virt_to_mfn(f->page[i]), 1, 1);
+    for_each_vcpu (d, v)
+        if (v->evtchn.fifo != NULL && v->evtchn.fifo->control != NULL)
+            audit_note(virt_to_mfn(v->evtchn.fifo->control), 1, 1);
 }

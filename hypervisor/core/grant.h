@@ -12,8 +12,8 @@ struct domain;
 struct vcpu;
 struct hypercall_args;
 
-#define GRANT_DEFAULT_FRAMES 64u /* that a domain's table may grow to */
-#define GRANT_LIMIT_FRAMES 256u  /* the most that a toolstack may allow */
+#define GRANT_DEFAULT_FRAMES 64u  /* that a domain's table may grow to */
+#define GRANT_LIMIT_FRAMES   256u /* the most that a toolstack may allow */
 
 /* A table of one frame, version 1. -XEN_ENOMEM. */
 int grant_domain_init(struct domain *d) must_check;
@@ -23,7 +23,8 @@ int grant_domain_release(struct domain *d) must_check;
 void grant_domain_free(struct domain *d);
 /* Let the table grow to so many frames. -XEN_EINVAL: above the limit, or below what it has. */
 int grant_set_limit(struct domain *d, unsigned frames) must_check;
-/* Frame `index` of d's table (or of its status array), grown if need be; INVALID_MFN beyond the limit. */
+/* Frame `index` of d's table (or of its status array), grown if need be; INVALID_MFN beyond the
+ * limit. */
 mfn_t grant_table_frame(struct domain *d, unsigned index, bool status);
 /* The debug key: the grants that are in use, and the mappings that d holds. */
 void grant_dump(struct domain *d);
@@ -42,8 +43,8 @@ long hc_grant_table_op(struct vcpu *v, struct hypercall_args *a);
  */
 int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned flags);
 /*
- * Clear such an entry, or with new_addr != 0 replace it by the entry that maps that virtual address,
- * which becomes clear itself. Refused unless the entry maps `frame` as `flags` say. TLBs
+ * Clear such an entry, or with new_addr != 0 replace it by the entry that maps that virtual
+ * address, which becomes clear itself. Refused unless the entry maps `frame` as `flags` say. TLBs
  * are left for arch_grant_flush(). GNTST_okay, or another GNTST_* and has changed nothing.
  */
 int arch_grant_unmap(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned flags,

@@ -154,8 +154,7 @@ static long close_port(uint32_t port)
 
 static void begin(bool fifo)
 {
-    host_ram_init(MFN(WORLD_BASE), WORLD_FRAMES);
-    world_next_frame = 0;
+    world_init_frames();
     memset(words, 0, sizeof(words));
     memset(guest_head, 0, sizeof(guest_head));
     nr_words_pages = 0;
@@ -219,6 +218,10 @@ static void test_init_control(void)
     is(init_control(control[0].v, last & ~7u, 0), 0, "at the end of a page");
     is(init_control(control[1].v, 0, 0), -XEN_EINVAL, "a second block for the same vCPU");
     is(init_control(control[0].v, 0, 1), 0, "two blocks in one page");
+    world_audit_refs = world_audit_types = 0;
+    evtchn_audit_domain(d);
+    is(world_audit_refs, 2, "the audit hears of both");
+    is(world_audit_types, 2);
     is(set_priority(0, 0), -XEN_EINVAL, "port 0 before there are any");
     while (expand() == 0)
         ;

@@ -8,6 +8,7 @@
 #define WORLD_H
 
 #include "core/atomic.h"
+#include "core/audit.h"
 #include "core/domain.h"
 #include "core/frame.h"
 #include "core/hypercall.h"
@@ -61,7 +62,7 @@ static struct world_frame {
     uint16_t owner; /* DOMID_INVALID: free */
     int32_t refs, types;
     enum frame_type type;
-    bool shared, read_only;
+    bool shared, read_only, allocated;
 } world_frame[WORLD_FRAMES];
 static uint64_t world_next_frame;
 
@@ -72,12 +73,21 @@ static inline struct world_frame *frame_info(mfn_t mfn)
     return &world_frame[mfn.v - WORLD_BASE];
 }
 
+/* All free; what was is forgotten. */
+static inline void world_init_frames(void)
+{
+    host_ram_init(MFN(WORLD_BASE), WORLD_FRAMES);
+    world_next_frame = 0;
+    for (unsigned i = 0; i < WORLD_FRAMES; i++)
+        world_frame[i] = (struct world_frame){.owner = DOMID_INVALID};
+}
+
 /* A frame of d's, with the one reference that its allocation holds. */
 static inline mfn_t world_frame_of(const struct domain *d)
 {
     mfn_t mfn = MFN(WORLD_BASE + world_next_frame++);
 
-    *frame_info(mfn) = (struct world_frame){.owner = d->id.v, .refs = 1};
+    *frame_info(mfn) = (struct world_frame){.owner = d->id.v, .refs = 1, .allocated = true};
     return mfn;
 }
 
@@ -94,14 +104,21 @@ bool frame_get(mfn_t mfn, const struct domain *owner)
     return true;
 }
 
+static void (*world_put_hook)(mfn_t mfn); /* sees each reference go */
+
 void frame_put(mfn_t mfn)
 {
+    if (world_put_hook)
+        world_put_hook(mfn);
     int32_t was = atomic_fetch_sub(&frame_info(mfn)->refs, 1);
 
     if (was <= 0)
         bail_out("frame %#lx put once too often", mfn.v);
-    if (was == 1)
+    if (was == 1) {
+        if (frame_info(mfn)->types != 0)
+            bail_out("frame %#lx freed while a type is held", mfn.v);
         frame_info(mfn)->owner = DOMID_INVALID;
+    }
 }
 
 int frame_get_type(mfn_t mfn, enum frame_type type)
@@ -144,6 +161,79 @@ void frame_put_both(mfn_t mfn)
 domid_t frame_owner(mfn_t mfn)
 {
     return DOMID(mfn_valid(mfn) ? frame_info(mfn)->owner : DOMID_INVALID);
+}
+
+mfn_t heap_alloc_frames(unsigned order, unsigned flags)
+{
+    mfn_t mfn;
+
+    (void)flags;
+    if (order != 0 || world_alloc_left == 0)
+        return INVALID_MFN;
+    if (world_alloc_left > 0)
+        world_alloc_left--;
+    for (uint64_t i = 0; i < WORLD_FRAMES; i++) {
+        mfn = MFN(WORLD_BASE + (world_next_frame + i) % WORLD_FRAMES);
+        if (frame_info(mfn)->refs == 0 && frame_info(mfn)->owner == DOMID_INVALID) {
+            world_next_frame = (mfn.v - WORLD_BASE + 1) % WORLD_FRAMES;
+            frame_info(mfn)->owner = DOMID_XEN;
+            memset(mfn_to_virt(mfn), 0, PAGE_SIZE);
+            return mfn;
+        }
+    }
+    return INVALID_MFN;
+}
+
+void heap_free_frames(mfn_t mfn, unsigned order, bool dirty)
+{
+    (void)order;
+    (void)dirty;
+    frame_info(mfn)->owner = DOMID_INVALID;
+}
+
+void frame_share(struct domain *d, mfn_t mfn, bool writable)
+{
+    *frame_info(mfn) =
+        (struct world_frame){.owner = d->id.v, .refs = 1, .shared = true, .read_only = !writable};
+}
+
+void frame_unshare(mfn_t mfn)
+{
+    if (!frame_info(mfn)->shared)
+        bail_out("frame %#lx is not shared", mfn.v);
+    frame_put(mfn);
+}
+
+int frame_assign(struct domain *d, mfn_t mfn, unsigned order)
+{
+    (void)order;
+    if (d->tot_pages >= d->max_pages)
+        return -XEN_E2BIG;
+    d->tot_pages++;
+    *frame_info(mfn) = (struct world_frame){.owner = d->id.v, .refs = 1, .allocated = true};
+    return 0;
+}
+
+int frame_release(struct domain *d, mfn_t mfn)
+{
+    struct world_frame *f = frame_info(mfn);
+
+    if (f->owner != d->id.v || !f->allocated)
+        return -XEN_EINVAL;
+    f->allocated = false;
+    d->tot_pages--;
+    frame_put(mfn);
+    return 0;
+}
+
+/* What the audit's reporters have reported. */
+static unsigned world_audit_refs, world_audit_types;
+
+void audit_note(mfn_t mfn, unsigned refs, unsigned types)
+{
+    (void)frame_info(mfn);
+    world_audit_refs += refs;
+    world_audit_types += types;
 }
 
 /* ---- Domains ------------------------------------------------------------------------------- */

@@ -1,0 +1,1088 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Grants: every operation's working case, its statuses and its boundaries, in both versions of the
+ * table; references dropped only after the flush (class E3); a model beside the table under random
+ * operations, and races (class E4); the end of either side.
+ *
+ * links: hypervisor/core/grant.c hypervisor/core/grant_table.c hypervisor/core/grant_pin.c
+ * links: hypervisor/core/grant_map.c hypervisor/core/grant_copy.c tests/unit/host.c
+ * libs: -lpthread
+ */
+#define sched_yield host_sched_yield /* the hypervisor's is another */
+#include <pthread.h>
+#undef sched_yield
+
+#include "core/grant_internal.h"
+#include "world.h"
+
+/* ---- The machine layer ---------------------------------------------------------------------- */
+
+/* Page-table entries, by address modulo their number; all of one page table. */
+#define PTES     64u
+#define BAD_ADDR 0xbad000ull
+static struct pte {
+    uint64_t frame;
+    bool present, writable;
+} pte[PTES];
+static int32_t stale[WORLD_FRAMES]; /* translations cleared and not flushed */
+static unsigned flushes, early_drops;
+static int arch_result;
+
+static struct pte *pte_of(uint64_t addr)
+{
+    return &pte[(addr >> 12) % PTES];
+}
+
+int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned flags)
+{
+    (void)v;
+    if (host_locks_held)
+        bail_out("a lock is held while an entry is written");
+    if (host_addr == BAD_ADDR)
+        return GNTST_bad_virt_addr;
+    if (arch_result)
+        return arch_result;
+    if (frame_info(frame)->refs < 1 || (!(flags & GNTMAP_readonly) && frame_info(frame)->types < 1))
+        bail_out("an entry is made without references");
+    *pte_of(host_addr) = (struct pte){frame.v, true, !(flags & GNTMAP_readonly)};
+    return GNTST_okay;
+}
+
+int arch_grant_unmap(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned flags,
+                     uint64_t new_addr)
+{
+    struct pte *p = pte_of(host_addr);
+
+    (void)v;
+    if (!p->present || p->frame != frame.v || p->writable != !(flags & GNTMAP_readonly))
+        return GNTST_general_error;
+    *p = (struct pte){0};
+    if (new_addr) {
+        *p = *pte_of(new_addr);
+        *pte_of(new_addr) = (struct pte){0};
+    }
+    atomic_fetch_add(&stale[frame.v - WORLD_BASE], 1);
+    return GNTST_okay;
+}
+
+void arch_grant_flush(struct domain *d)
+{
+    (void)d;
+    if (host_locks_held || !host_irqs_on)
+        bail_out("a flush with a lock held or interrupts off");
+    flushes++;
+    for (unsigned i = 0; i < WORLD_FRAMES; i++)
+        atomic_store(&stale[i], 0);
+}
+
+/* Sees each reference go. */
+static void watch_put(mfn_t mfn)
+{
+    if (atomic_load(&stale[mfn.v - WORLD_BASE]))
+        atomic_fetch_add(&early_drops, 1);
+}
+
+static struct hypercall_args continued;
+static bool was_continued;
+
+long hypercall_continue(unsigned nr, unsigned nargs, const uint64_t *args)
+{
+    is(nr, __HYPERVISOR_grant_table_op);
+    memcpy(continued.arg, args, nargs * sizeof(*args));
+    was_continued = true;
+    return HC_REWOUND;
+}
+
+/* ---- The calls, shorter --------------------------------------------------------------------- */
+
+static struct domain *dom0, *dom1, *dom2;
+static struct vcpu *v0, *v1, *v2;
+
+static long call(struct vcpu *v, unsigned cmd, void *array, unsigned count)
+{
+    struct hypercall_args a = {{cmd, (uintptr_t)array, count}};
+
+    return hc_grant_table_op(v, &a);
+}
+
+static struct gnttab_map_grant_ref last_map;
+
+static int map_flags(struct vcpu *v, uint16_t dom, uint32_t ref, uint64_t addr, uint32_t flags)
+{
+    last_map = (struct gnttab_map_grant_ref){
+        .host_addr = addr, .flags = flags, .ref = ref, .dom = dom, .status = 1, .handle = ~0u};
+    if (call(v, GNTTABOP_map_grant_ref, &last_map, 1))
+        return 1;
+    return last_map.status;
+}
+
+static int map(struct vcpu *v, uint16_t dom, uint32_t ref, uint64_t addr, bool readonly)
+{
+    return map_flags(v, dom, ref, addr, GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0u));
+}
+
+static int unmap_parts(struct vcpu *v, uint32_t handle, uint64_t addr, uint64_t bus)
+{
+    struct gnttab_unmap_grant_ref op = {
+        .host_addr = addr, .dev_bus_addr = bus, .handle = handle, .status = 1};
+
+    if (call(v, GNTTABOP_unmap_grant_ref, &op, 1))
+        return 1;
+    return op.status;
+}
+
+static int unmap(struct vcpu *v, uint32_t handle, uint64_t addr)
+{
+    return unmap_parts(v, handle, addr, 0);
+}
+
+static struct gnttab_copy copy_op(uint16_t sdom, uint64_t s, unsigned soff, uint16_t ddom,
+                                  uint64_t t, unsigned toff, unsigned len, unsigned flags)
+{
+    struct gnttab_copy op = {.len = (uint16_t)len, .flags = (uint16_t)flags, .status = 1};
+
+    op.source.domid = sdom;
+    op.source.offset = (uint16_t)soff;
+    op.dest.domid = ddom;
+    op.dest.offset = (uint16_t)toff;
+    if (flags & GNTCOPY_source_gref)
+        op.source.u.ref = (uint32_t)s;
+    else
+        op.source.u.gmfn = s;
+    if (flags & GNTCOPY_dest_gref)
+        op.dest.u.ref = (uint32_t)t;
+    else
+        op.dest.u.gmfn = t;
+    return op;
+}
+
+static int copy(struct vcpu *v, struct gnttab_copy op)
+{
+    return call(v, GNTTABOP_copy, &op, 1) ? 1 : op.status;
+}
+
+/* The guest's own side. */
+static struct grant_entry_v1 *entry(struct domain *d, uint32_t ref)
+{
+    return (struct grant_entry_v1 *)d->grant->frame[ref / 512] + ref % 512;
+}
+
+static union grant_entry_v2 *entry2(struct domain *d, uint32_t ref)
+{
+    return (union grant_entry_v2 *)d->grant->frame[ref / 256] + ref % 256;
+}
+
+static void offer(struct domain *d, uint32_t ref, uint16_t to, mfn_t frame, unsigned flags)
+{
+    if (d->grant->version == 1) {
+        *entry(d, ref) = (struct grant_entry_v1){.flags = (uint16_t)(GTF_permit_access | flags),
+                                                 .domid = to,
+                                                 .frame = (uint32_t)frame.v};
+        return;
+    }
+    memset(entry2(d, ref), 0, sizeof(union grant_entry_v2));
+    entry2(d, ref)->full_page.frame = frame.v;
+    entry2(d, ref)->hdr.domid = to;
+    entry2(d, ref)->hdr.flags = (uint16_t)(GTF_permit_access | flags);
+}
+
+static unsigned in_use(struct domain *d, uint32_t ref)
+{
+    unsigned flags =
+        d->grant->version == 1 ? entry(d, ref)->flags : d->grant->status[ref / 2048][ref % 2048];
+    return flags & (GTF_reading | GTF_writing);
+}
+
+static long set_version(struct vcpu *v, uint32_t version)
+{
+    struct gnttab_set_version op = {.version = version};
+
+    return call(v, GNTTABOP_set_version, &op, 1);
+}
+
+static int setup(struct vcpu *v, uint16_t dom, uint32_t frames, uint64_t *list)
+{
+    struct gnttab_setup_table op = {.dom = dom, .nr_frames = frames, .status = 1};
+    long ret;
+
+    set_xen_guest_handle(op.frame_list, (void *)list);
+    ret = call(v, GNTTABOP_setup_table, &op, 1);
+    return ret ? (int)ret : op.status;
+}
+
+/* ---- Beginning and end ---------------------------------------------------------------------- */
+
+static struct domain *make(uint16_t id, bool privileged)
+{
+    struct domain *d = world_make_domain(id, 2, privileged);
+
+    if (grant_domain_init(d))
+        bail_out("grant_domain_init");
+    return d;
+}
+
+static void begin(void)
+{
+    world_init_frames();
+    world_put_hook = watch_put;
+    memset(pte, 0, sizeof(pte));
+    dom0 = make(0, true);
+    dom1 = make(1, false);
+    dom2 = make(2, false);
+    v0 = dom0->vcpu[0];
+    v1 = dom1->vcpu[0];
+    v2 = dom2->vcpu[0];
+}
+
+static void end(struct domain *d)
+{
+    grant_domain_free(d);
+    is(d->account.used, 0, "domain %u: all memory charged is back", d->id.v);
+    is(d->refs, 1, "nobody holds it");
+    world_free_domain(d);
+}
+
+static void finish(void)
+{
+    struct domain *all[] = {dom0, dom1, dom2};
+    unsigned held = 0;
+
+    for (unsigned i = 0; i < 3; i++) {
+        all[i]->is_dying = true;
+        is(grant_domain_release(all[i]), 0);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        end(all[i]);
+    for (unsigned i = 0; i < WORLD_FRAMES; i++)
+        held += world_frame[i].refs > 1 || world_frame[i].types ||
+                (world_frame[i].shared && world_frame[i].refs);
+    is(held, 0, "no frame has a reference too many");
+    is(early_drops, 0, "none was dropped before its flush");
+}
+
+/* ---- Tests ---------------------------------------------------------------------------------- */
+
+static void test_hypercall(void)
+{
+    struct gnttab_query_size q = {.dom = DOMID_SELF};
+    char *unmapped = (char *)16;
+
+    begin();
+    is(call(v1, 13, &q, 1), -XEN_ENOSYS, "an operation that there is not");
+    is(call(v1, ~0u, &q, 1), -XEN_ENOSYS);
+    is(call(v1, GNTTABOP_dump_table, &q, 1), -XEN_ENOSYS);
+    is(call(v1, GNTTABOP_map_grant_ref, &q, ~0u), -XEN_EINVAL, "a count of -1");
+    is(call(v1, GNTTABOP_map_grant_ref, &q, 1u << 31), -XEN_EINVAL);
+    is(call(v1, GNTTABOP_map_grant_ref, unmapped, 0), 0, "nothing to do");
+    is(call(v1, GNTTABOP_map_grant_ref, unmapped, 1), -XEN_EFAULT);
+    is(call(v1, GNTTABOP_unmap_grant_ref, unmapped, 1), -XEN_EFAULT);
+    is(call(v1, GNTTABOP_copy, (void *)HV_VIRT_START, 1), -XEN_EFAULT, "the hypervisor's memory");
+    is(call(v1, GNTTABOP_query_size, &q, 0), -XEN_EINVAL, "one at a time");
+    is(call(v1, GNTTABOP_query_size, &q, 2), -XEN_EINVAL);
+    is(call(v1, GNTTABOP_setup_table, unmapped, 2), -XEN_EINVAL);
+    is(call(v1, GNTTABOP_get_status_frames, unmapped, 2), -XEN_EINVAL);
+    finish();
+}
+
+static void test_table(void)
+{
+    struct gnttab_query_size q = {.dom = DOMID_SELF};
+    struct gnttab_get_version gv = {.dom = 1};
+    uint64_t list[65] = {0};
+    mfn_t grown;
+
+    begin();
+    is(call(v1, GNTTABOP_query_size, &q, 1), 0);
+    is(q.status, GNTST_okay);
+    is(q.nr_frames, 1, "a table of one frame");
+    is(q.max_nr_frames, GRANT_DEFAULT_FRAMES);
+    q.dom = 0;
+    is(call(v1, GNTTABOP_query_size, &q, 1), 0);
+    is(q.status, GNTST_permission_denied, "another's table");
+    q.dom = 7;
+    is(call(v0, GNTTABOP_query_size, &q, 1), 0);
+    is(q.status, GNTST_bad_domain);
+
+    is(setup(v1, DOMID_SELF, 3, list), 0);
+    is(list[0], virt_to_mfn(dom1->grant->frame[0]).v, "the frames' numbers");
+    is(list[2], virt_to_mfn(dom1->grant->frame[2]).v);
+    is(list[3], 0, "no more than asked for");
+    is(dom1->grant->nr_frames, 3);
+    is(setup(v1, DOMID_SELF, 1, list), 0, "it does not shrink");
+    is(dom1->grant->nr_frames, 3);
+    is(setup(v1, DOMID_SELF, 65, list), GNTST_general_error, "beyond the limit");
+    is(setup(v1, DOMID_SELF, ~0u, list), GNTST_general_error);
+    is(setup(v1, 2, 1, list), GNTST_permission_denied);
+    is(setup(v0, 1, 2, list), 0, "the control domain for another");
+    is(setup(v0, 6, 2, list), GNTST_bad_domain);
+    is(setup(v1, DOMID_SELF, 1, (uint64_t *)8), -XEN_EFAULT);
+    is(setup(v1, DOMID_SELF, 64, list), 0, "up to the limit");
+    for (unsigned i = 0; i < 4; i++) {
+        world_alloc_left = 1; /* one more page of records, and no more */
+        is(setup(v2, DOMID_SELF, 2, list), GNTST_general_error, "no memory, %u", i);
+    }
+    world_alloc_left = -1;
+    is(grant_set_limit(dom2, 2), 0);
+    is(setup(v2, DOMID_SELF, 3, list), GNTST_general_error, "the toolstack's limit");
+    is(grant_set_limit(dom1, 63), -XEN_EINVAL, "not below what there is");
+    is(grant_set_limit(dom2, GRANT_LIMIT_FRAMES + 1), -XEN_EINVAL);
+    grown = grant_table_frame(dom2, 1, false);
+    ok(mfn_eq(grown, virt_to_mfn(dom2->grant->frame[1])), "grown by asking for a frame");
+    ok(mfn_eq(grant_table_frame(dom2, 2, false), INVALID_MFN));
+    ok(mfn_eq(grant_table_frame(dom2, ~0u, false), INVALID_MFN));
+    ok(mfn_eq(grant_table_frame(dom2, 0, true), INVALID_MFN), "no status in version 1");
+
+    is(call(v0, GNTTABOP_get_version, &gv, 1), 0);
+    is(gv.version, 1);
+    gv.dom = 0;
+    is(call(v1, GNTTABOP_get_version, &gv, 1), -XEN_EPERM);
+    gv.dom = 5;
+    is(call(v0, GNTTABOP_get_version, &gv, 1), -XEN_ESRCH);
+    finish();
+}
+
+static void test_map(unsigned version)
+{
+    mfn_t f, foreign;
+    uint32_t h, h2;
+
+    begin();
+    is(set_version(v1, version), 0, "version %u", version);
+    f = world_frame_of(dom1);
+    foreign = world_frame_of(dom2);
+    offer(dom1, 9, 0, f, 0);
+    is(map(v0, 1, 9, 0x1000, false), GNTST_okay);
+    h = last_map.handle;
+    is(last_map.dev_bus_addr, f.v << PAGE_SHIFT);
+    is(in_use(dom1, 9), GTF_reading | GTF_writing, "the guest sees it");
+    is(frame_info(f)->refs, 2);
+    is(frame_info(f)->types, 1);
+    ok(pte_of(0x1000)->writable);
+    offer(dom1, 9, 2, foreign, GTF_readonly);
+    if (version == 1)
+        entry(dom1, 9)->flags |= GTF_reading | GTF_writing;
+    is(map(v0, 1, 9, 0x2000, true), GNTST_okay, "pinned: the entry is not read again");
+    h2 = last_map.handle;
+    is(pte_of(0x2000)->frame, f.v);
+    is(map(v2, 1, 9, 0x3000, true), GNTST_general_error, "and is pinned for domain 0");
+    is(unmap(v0, h, 0x1000), GNTST_okay);
+    is(in_use(dom1, 9), GTF_reading, "the writer is gone");
+    is(frame_info(f)->types, 0);
+    is(unmap(v0, h, 0x1000), GNTST_bad_handle, "twice");
+    is(map(v0, 1, 9, 0x1000, false), GNTST_general_error, "read-only now: no upgrade");
+    is(in_use(dom1, 9), GTF_reading);
+    is(unmap(v0, h2, 0x2000), GNTST_okay);
+    is(in_use(dom1, 9), 0);
+    is(frame_info(f)->refs, 1);
+
+    is(map(v0, 1, 9, 0x1000, true), GNTST_general_error, "it is domain 2's");
+    is(map(v2, 1, 9, 0x1000, true), GNTST_bad_page, "but not domain 1's frame");
+    is(in_use(dom1, 9), 0, "a failed map leaves no mark");
+    offer(dom1, 9, 0, MFN(~0u), 0);
+    is(map(v0, 1, 9, 0x1000, true), GNTST_bad_page, "no frame");
+    offer(dom1, 9, 0, f, GTF_readonly);
+    is(map(v0, 1, 9, 0x1000, false), GNTST_general_error, "a read-only grant");
+    offer(dom1, 9, 0, f, GTF_sub_page);
+    is(map(v0, 1, 9, 0x1000, true), GNTST_general_error, "part of a page");
+    offer(dom1, 9, 0, f, 0);
+    frame_info(f)->types = 1;
+    frame_info(f)->type = FT_L1;
+    is(map(v0, 1, 9, 0x1000, false), GNTST_general_error, "a page table, writable");
+    is(map(v0, 1, 9, 0x1000, true), GNTST_okay, "read-only");
+    is(unmap(v0, last_map.handle, 0x1000), GNTST_okay);
+    frame_info(f)->types = 0;
+    is(map(v0, 1, 9, BAD_ADDR, false), GNTST_bad_virt_addr);
+    arch_result = -XEN_EINVAL;
+    is(map(v0, 1, 9, 0x1000, false), GNTST_general_error, "an error that is not a status");
+    arch_result = 1;
+    is(map(v0, 1, 9, 0x1000, false), GNTST_general_error, "an error is never 1");
+    arch_result = 0;
+    is(frame_info(f)->refs, 1, "nothing stays of failed maps");
+    is(in_use(dom1, 9), 0);
+    is(dom0->grant->maps_in_use, 0);
+
+    is(map(v0, 1, 512 / version, 0x1000, true), GNTST_bad_gntref, "behind the table");
+    is(map(v0, 1, ~0u, 0x1000, true), GNTST_bad_gntref);
+    offer(dom1, 512 / version - 1, 0, f, 0);
+    is(map(v0, 1, 512 / version - 1, 0x1000, true), GNTST_okay, "its last entry");
+    is(unmap(v0, last_map.handle, 0x1000), GNTST_okay);
+    is(map(v0, 7, 9, 0x1000, true), GNTST_bad_domain);
+    is(map(v0, DOMID_SELF, 9, 0x1000, true), GNTST_bad_domain);
+    is(map_flags(v0, 1, 9, 0x1000, GNTMAP_readonly), GNTST_bad_gntref, "neither host nor device");
+    world_alloc_left = 0;
+    is(map(v1, 2, 9, 0x1000, true), GNTST_no_space, "no memory for a handle");
+    world_alloc_left = -1;
+    dom1->is_dying = true;
+    is(map(v0, 1, 9, 0x1000, true), GNTST_bad_domain, "a dying domain's");
+    finish();
+}
+
+static void test_parts(void)
+{
+    const uint32_t both = GNTMAP_host_map | GNTMAP_device_map;
+    struct gnttab_unmap_and_replace op = {.host_addr = 0x5000, .new_addr = 0x6000};
+    mfn_t f;
+    uint32_t h;
+    uint64_t bus;
+
+    begin();
+    f = world_frame_of(dom1);
+    offer(dom1, 8, 0, f, 0);
+    is(map_flags(v0, 1, 8, 0x1000, both), GNTST_okay);
+    h = last_map.handle;
+    bus = last_map.dev_bus_addr;
+    is(unmap_parts(v0, h, 0, bus + 4096), GNTST_general_error, "another bus address");
+    is(unmap_parts(v0, h, 0, 0), GNTST_okay, "no part at all");
+    is(unmap_parts(v0, h, 0x2000, 0), GNTST_general_error, "not what is mapped there");
+    flushes = 0;
+    is(unmap_parts(v0, h, 0, bus), GNTST_okay, "the device's part");
+    is(flushes, 0, "needs no flush");
+    is(frame_info(f)->refs, 2, "the host's part keeps the frame");
+    is(frame_info(f)->types, 1);
+    is(unmap_parts(v0, h, 0x1000, bus), GNTST_okay, "the rest");
+    is(flushes, 1);
+    is(frame_info(f)->refs, 1);
+    is(unmap_parts(v0, h, 0x1000, bus), GNTST_bad_handle);
+    is(unmap(v0, ~0u, 0x1000), GNTST_bad_handle);
+    is(unmap(v0, dom0->grant->nr_maps, 0x1000), GNTST_bad_handle);
+    is(unmap(v2, 0, 0x1000), GNTST_bad_handle, "a domain that has none");
+
+    is(map_flags(v0, 1, 8, 0x1000, GNTMAP_device_map), GNTST_okay, "for a device alone");
+    is(frame_info(f)->types, 1, "is writable all the same");
+    is(unmap_parts(v0, last_map.handle, 0, last_map.dev_bus_addr), GNTST_okay);
+
+    is(map(v0, 1, 8, 0x5000, false), GNTST_okay);
+    op.handle = last_map.handle;
+    *pte_of(0x6000) = (struct pte){f.v + 100, true, true};
+    is(call(v0, GNTTABOP_unmap_and_replace, &op, 1), 0);
+    is(op.status, GNTST_okay, "replaced");
+    is(pte_of(0x5000)->frame, f.v + 100);
+    ok(!pte_of(0x6000)->present);
+    is(frame_info(f)->refs, 1);
+    finish();
+}
+
+static void test_batch(void)
+{
+    struct gnttab_map_grant_ref m[100];
+    struct gnttab_unmap_grant_ref u[100];
+    long ret;
+    unsigned calls = 0;
+
+    begin();
+    for (uint32_t i = 0; i < 100; i++) {
+        offer(dom1, i, 0, world_frame_of(dom1), 0);
+        m[i] = (struct gnttab_map_grant_ref){.flags = GNTMAP_host_map, .ref = i, .dom = 1};
+        m[i].host_addr = 0x100000 + i * 4096ull; /* 0 would mean: no mapping of the host's */
+    }
+    m[50].ref = 4000;
+    this_cpu(softirq_pending) = 1;
+    continued = (struct hypercall_args){{GNTTABOP_map_grant_ref, (uintptr_t)m, 100}};
+    do {
+        struct hypercall_args a = continued;
+        was_continued = false;
+        ret = hc_grant_table_op(v0, &a);
+        calls++;
+    } while (was_continued);
+    is(ret, 0, "continued to the end");
+    is(calls, 100, "with work pending, one at a time");
+    is(dom0->grant->maps_in_use, 99);
+    is(m[50].status, GNTST_bad_gntref, "one fails, the others do not");
+    is(m[99].status, GNTST_okay);
+    this_cpu(softirq_pending) = 0;
+    /* The table of entries is small: later maps took the place of the first ones. */
+    for (unsigned i = 0; i < 100; i++)
+        u[i] = (struct gnttab_unmap_grant_ref){.host_addr = m[i].host_addr, .handle = m[i].handle};
+    for (unsigned i = 0; i < 36; i++)
+        *pte_of(u[i].host_addr) = (struct pte){m[i].dev_bus_addr >> 12, true, true};
+    flushes = 0;
+    is(call(v0, GNTTABOP_unmap_grant_ref, u, 64), 0);
+    is(flushes, 2, "a flush for each 32");
+    is(u[0].status, GNTST_okay);
+    is(u[63].status, GNTST_okay);
+    for (unsigned i = 64; i < 100; i++)
+        *pte_of(u[i].host_addr) = (struct pte){m[i].dev_bus_addr >> 12, true, true};
+    host_fault_start = (uintptr_t)&u[70];
+    host_fault_end = (uintptr_t)&u[71];
+    is(call(v0, GNTTABOP_unmap_grant_ref, u + 64, 36), -XEN_EFAULT, "an array that ends early");
+    host_fault_start = host_fault_end = 0;
+    is(dom0->grant->maps_in_use, 99 - 63 - 6, "what was undone before is done");
+    is(call(v0, GNTTABOP_unmap_grant_ref, u + 70, 30), 0);
+    is(u[70].status, GNTST_okay);
+    is(dom0->grant->maps_in_use, 0);
+    finish();
+}
+
+static void test_versions(void)
+{
+    struct gnttab_get_status_frames sf = {.dom = DOMID_SELF, .nr_frames = 1};
+    uint64_t list[8] = {0};
+    mfn_t f;
+    uint32_t h;
+
+    begin();
+    set_xen_guest_handle(sf.frame_list, (void *)list);
+    is(call(v1, GNTTABOP_get_status_frames, &sf, 1), 0);
+    is(sf.status, GNTST_general_error, "version 1 has none");
+    is(set_version(v1, 0), -XEN_EINVAL);
+    is(set_version(v1, 3), -XEN_EINVAL);
+    is(set_version(v1, ~0u), -XEN_EINVAL);
+    f = world_frame_of(dom1);
+    offer(dom1, GNTTAB_RESERVED_XENSTORE, 0, f, 0);
+    offer(dom1, 8, 0, f, 0);
+    is(map(v0, 1, GNTTAB_RESERVED_XENSTORE, 0x1000, false), GNTST_okay);
+    h = last_map.handle;
+    is(map(v0, 1, 8, 0x2000, false), GNTST_okay);
+    is(set_version(v1, 2), -XEN_EBUSY, "a grant is in use");
+    is(unmap(v0, last_map.handle, 0x2000), GNTST_okay);
+    world_alloc_left = 0;
+    is(set_version(v1, 2), -XEN_ENOMEM);
+    world_alloc_left = -1;
+    is(set_version(v1, 2), 0, "the tools' ones may be");
+    is(in_use(dom1, GNTTAB_RESERVED_XENSTORE), GTF_reading | GTF_writing, "and stay so");
+    is(entry2(dom1, GNTTAB_RESERVED_XENSTORE)->full_page.frame, f.v);
+    is(entry2(dom1, GNTTAB_RESERVED_XENSTORE)->hdr.flags, GTF_permit_access);
+    is(entry2(dom1, 8)->hdr.flags, 0, "others are gone");
+    is(call(v1, GNTTABOP_get_status_frames, &sf, 1), 0);
+    is(sf.status, GNTST_okay);
+    is(list[0], virt_to_mfn(dom1->grant->status[0]).v);
+    sf.nr_frames = 2;
+    is(call(v1, GNTTABOP_get_status_frames, &sf, 1), 0);
+    is(sf.status, GNTST_general_error, "more than there are");
+    sf.dom = 0;
+    is(call(v1, GNTTABOP_get_status_frames, &sf, 1), 0);
+    is(sf.status, GNTST_permission_denied);
+    is(setup(v1, DOMID_SELF, 8, list), 0);
+    is(dom1->grant->nr_status, 1);
+    is(setup(v1, DOMID_SELF, 8, list), 0);
+    entry2(dom1, 3)->hdr.flags = GTF_permit_access | GTF_sub_page;
+    is(set_version(v1, 1), -XEN_ERANGE, "what version 1 cannot say");
+    entry2(dom1, 3)->hdr.flags = GTF_transitive;
+    is(set_version(v1, 1), -XEN_ERANGE);
+    entry2(dom1, 3)->hdr.flags = 0;
+    is(set_version(v1, 1), 0);
+    is(entry(dom1, GNTTAB_RESERVED_XENSTORE)->frame, f.v);
+    is(in_use(dom1, GNTTAB_RESERVED_XENSTORE), GTF_reading | GTF_writing);
+    is(unmap(v0, h, 0x1000), GNTST_okay);
+    is(in_use(dom1, GNTTAB_RESERVED_XENSTORE), 0);
+    for (unsigned i = 0; i < 20; i++)
+        if (set_version(v1, 2) || set_version(v1, 1))
+            fail("to and fro");
+    is(dom1->grant->nr_status, 1, "a guest that keeps status frames mapped gets no more of them");
+    finish();
+}
+
+static void test_copy(void)
+{
+    const unsigned in = GNTCOPY_source_gref, out = GNTCOPY_dest_gref;
+    struct gnttab_copy op;
+    mfn_t mine, theirs;
+    char *a, *b;
+
+    begin();
+    mine = world_frame_of(dom0);
+    theirs = world_frame_of(dom1);
+    a = mfn_to_virt(mine);
+    b = mfn_to_virt(theirs);
+    strcpy(b + 100, "granted");
+    offer(dom1, 5, 0, theirs, GTF_readonly);
+    is(copy(v0, copy_op(1, 5, 100, DOMID_SELF, mine.v, 10, 8, in)), GNTST_okay);
+    is_str(a + 10, "granted", "from a grant to a frame");
+    is(in_use(dom1, 5), 0, "nothing is pinned afterwards");
+    is(frame_info(theirs)->refs + frame_info(mine)->refs, 2);
+    is(frame_info(mine)->types, 0);
+    is(copy(v0, copy_op(DOMID_SELF, mine.v, 0, 1, 5, 0, 8, out)), GNTST_general_error,
+       "to a read-only grant");
+    offer(dom1, 5, 0, theirs, 0);
+    is(copy(v0, copy_op(DOMID_SELF, mine.v, 10, 1, 5, 4088, 8, out)), GNTST_okay, "to its end");
+    is_str(b + 4088, "granted");
+    is(copy(v0, copy_op(DOMID_SELF, mine.v, 10, 1, 5, 4089, 8, out)), GNTST_bad_copy_arg);
+    is(copy(v0, copy_op(DOMID_SELF, mine.v, 0xffff, 1, 5, 0, 0xffff, out)), GNTST_bad_copy_arg);
+    is(copy(v0, copy_op(1, 5, 0, 1, 5, 2048, 2048, in | out)), GNTST_okay, "grant to grant");
+    is_str(b + 2048 + 100, "granted");
+    is(copy(v0, copy_op(1, 5, 0, DOMID_SELF, mine.v, 0, 0, in)), GNTST_okay, "no byte");
+    is(copy(v0, copy_op(1, theirs.v, 0, DOMID_SELF, mine.v, 0, 1, 0)), GNTST_permission_denied,
+       "another's frame by its number");
+    is(copy(v0, copy_op(DOMID_SELF, theirs.v, 0, DOMID_SELF, mine.v, 0, 1, 0)), GNTST_bad_page);
+    is(copy(v0, copy_op(DOMID_SELF, ~0ull, 0, DOMID_SELF, mine.v, 0, 1, 0)), GNTST_bad_page);
+    is(copy(v0, copy_op(1, 6, 0, DOMID_SELF, mine.v, 0, 1, in)), GNTST_general_error, "no grant");
+    is(copy(v0, copy_op(1, 512, 0, DOMID_SELF, mine.v, 0, 1, in)), GNTST_bad_gntref);
+    is(copy(v0, copy_op(7, 5, 0, DOMID_SELF, mine.v, 0, 1, in)), GNTST_bad_domain);
+    is(copy(v2, copy_op(1, 5, 0, DOMID_SELF, mine.v, 0, 1, in)), GNTST_general_error,
+       "granted to another");
+    frame_info(mine)->types = 1;
+    frame_info(mine)->type = FT_L2;
+    is(copy(v0, copy_op(1, 5, 0, DOMID_SELF, mine.v, 0, 1, in)), GNTST_general_error,
+       "into a page table");
+    frame_info(mine)->types = 0;
+    op = copy_op(1, 5, 0, DOMID_SELF, mine.v, 0, 1, in);
+    dom1->is_dying = true;
+    is(copy(v0, op), GNTST_bad_domain);
+    finish();
+}
+
+static void offer_part(struct domain *d, uint32_t ref, uint16_t to, mfn_t f, unsigned off,
+                       unsigned len)
+{
+    offer(d, ref, to, f, GTF_sub_page);
+    entry2(d, ref)->sub_page.page_off = (uint16_t)off;
+    entry2(d, ref)->sub_page.length = (uint16_t)len;
+}
+
+static void offer_through(struct domain *d, uint32_t ref, uint16_t to, uint16_t dom, uint32_t other)
+{
+    offer(d, ref, to, MFN(0), 0);
+    entry2(d, ref)->transitive.trans_domid = dom;
+    entry2(d, ref)->transitive.gref = other;
+    entry2(d, ref)->hdr.flags = GTF_transitive;
+}
+
+static void test_copy_v2(void)
+{
+    const unsigned in = GNTCOPY_source_gref;
+    mfn_t mine, f;
+
+    begin();
+    set_version(v1, 2);
+    set_version(v2, 2);
+    mine = world_frame_of(dom0);
+    f = world_frame_of(dom1);
+    strcpy((char *)mfn_to_virt(f) + 96, "part");
+    offer_part(dom1, 5, 0, f, 96, 8);
+    is(copy(v0, copy_op(1, 5, 96, DOMID_SELF, mine.v, 0, 8, in)), GNTST_okay, "all of the part");
+    is_str((char *)mfn_to_virt(mine), "part");
+    is(copy(v0, copy_op(1, 5, 95, DOMID_SELF, mine.v, 0, 1, in)), GNTST_general_error);
+    is(copy(v0, copy_op(1, 5, 104, DOMID_SELF, mine.v, 0, 1, in)), GNTST_general_error);
+    is(copy(v0, copy_op(1, 5, 97, DOMID_SELF, mine.v, 0, 8, in)), GNTST_general_error);
+    offer_part(dom1, 6, 0, f, 4000, 65535);
+    is(copy(v0, copy_op(1, 6, 4000, DOMID_SELF, mine.v, 0, 97, in)), GNTST_bad_copy_arg,
+       "a part longer than the page");
+    is(copy(v0, copy_op(1, 6, 4000, DOMID_SELF, mine.v, 0, 96, in)), GNTST_okay);
+
+    offer(dom1, 7, 2, f, GTF_readonly); /* domain 1 to 2, and 2 to 0 through that */
+    offer_through(dom2, 7, 0, 1, 7);
+    strcpy((char *)mfn_to_virt(f), "through");
+    is(copy(v0, copy_op(2, 7, 0, DOMID_SELF, mine.v, 0, 8, in)), GNTST_okay, "transitive");
+    is_str((char *)mfn_to_virt(mine), "through");
+    is(in_use(dom1, 7) | in_use(dom2, 7), 0);
+    is(copy(v0, copy_op(DOMID_SELF, mine.v, 0, 2, 7, 0, 8, GNTCOPY_dest_gref)), GNTST_general_error,
+       "not more than the first allows");
+    is(in_use(dom1, 7) | in_use(dom2, 7), 0);
+    is(map(v0, 2, 7, 0x1000, true), GNTST_general_error, "not to be mapped");
+    offer_through(dom2, 8, 0, 2, 7);
+    is(copy(v0, copy_op(2, 8, 0, DOMID_SELF, mine.v, 0, 8, in)), GNTST_general_error, "to itself");
+    offer_through(dom1, 9, 2, 2, 7);
+    offer_through(dom2, 9, 0, 1, 9);
+    is(copy(v0, copy_op(2, 9, 0, DOMID_SELF, mine.v, 0, 8, in)), GNTST_general_error,
+       "through two");
+    offer_through(dom2, 9, 0, 6, 9);
+    is(copy(v0, copy_op(2, 9, 0, DOMID_SELF, mine.v, 0, 8, in)), GNTST_general_error,
+       "through nobody");
+    offer_through(dom2, 9, 0, 1, 5);
+    is(copy(v0, copy_op(2, 9, 96, DOMID_SELF, mine.v, 0, 8, in)), GNTST_general_error,
+       "what was granted to domain 0, not to 2");
+    is(dom1->grant->in_use + dom2->grant->in_use, 0);
+    finish();
+}
+
+static int transfer(struct vcpu *v, uint64_t mfn, uint16_t dom, uint32_t ref)
+{
+    struct gnttab_transfer op = {.mfn = mfn, .domid = dom, .ref = ref, .status = 1};
+
+    return call(v, GNTTABOP_transfer, &op, 1) ? 1 : op.status;
+}
+
+static void test_transfer(void)
+{
+    mfn_t f[6];
+
+    begin();
+    dom0->tot_pages = 6;
+    for (unsigned i = 0; i < 6; i++)
+        f[i] = world_frame_of(dom0);
+    strcpy(mfn_to_virt(f[0]), "gift");
+    *entry(dom1, 4) =
+        (struct grant_entry_v1){.flags = GTF_accept_transfer, .domid = 0, .frame = 77};
+    is(transfer(v0, f[0].v, 1, 4), GNTST_okay);
+    is(entry(dom1, 4)->flags,
+       GTF_accept_transfer | GTF_transfer_committed | GTF_transfer_completed);
+    is_str(mfn_to_virt(MFN(entry(dom1, 4)->frame)), "gift");
+    is(frame_owner(MFN(entry(dom1, 4)->frame)).v, 1, "it is the receiver's");
+    is(m2p_get(MFN(entry(dom1, 4)->frame)).v, 77, "at the place it asked for");
+    is(dom0->tot_pages, 5);
+    is(dom1->tot_pages, 1);
+    is(frame_owner(f[0]).v, DOMID_INVALID, "and no longer the giver's");
+    is(transfer(v0, f[0].v, 1, 4), GNTST_bad_page, "which it cannot give twice");
+    is(transfer(v0, ~0ull, 1, 4), GNTST_bad_page);
+    is(transfer(v0, f[1].v, 1, 4), GNTST_general_error, "a slot that is filled");
+    is(frame_owner(f[1]).v, DOMID_INVALID, "the frame is lost then, as the ABI says");
+    is(dom1->tot_pages, 1, "and the receiver has no more");
+    is(transfer(v0, f[2].v, 6, 4), GNTST_bad_domain);
+    is(transfer(v0, f[3].v, 1, 512), GNTST_bad_gntref);
+    *entry(dom1, 5) = (struct grant_entry_v1){.flags = GTF_accept_transfer, .domid = 2};
+    is(transfer(v0, f[4].v, 1, 5), GNTST_general_error, "a slot for another giver");
+    frame_info(f[5])->types = 1;
+    frame_info(f[5])->type = FT_L4;
+    is(transfer(v0, f[5].v, 1, 5), GNTST_bad_page, "a page table is kept");
+    is(frame_owner(f[5]).v, 0);
+    frame_info(f[5])->types = 0;
+    entry(dom1, 5)->domid = 0;
+    dom1->max_pages = 1;
+    is(transfer(v0, f[5].v, 1, 5), GNTST_general_error, "no room");
+    is(entry(dom1, 5)->flags, GTF_accept_transfer, "the slot is untouched");
+    finish();
+}
+
+static void test_swap_and_cache(void)
+{
+    struct gnttab_swap_grant_ref s = {.ref_a = 1, .ref_b = 2};
+    struct gnttab_cache_flush c = {.length = 64, .op = GNTTAB_CACHE_CLEAN};
+    mfn_t f, g;
+
+    begin();
+    f = world_frame_of(dom1);
+    g = world_frame_of(dom1);
+    for (unsigned version = 1; version <= 2; version++) {
+        is(set_version(v1, version), 0);
+        offer(dom1, 10, 0, f, 0);
+        offer(dom1, 11, 0, g, 0);
+        s = (struct gnttab_swap_grant_ref){.ref_a = 10, .ref_b = 11};
+        is(call(v1, GNTTABOP_swap_grant_ref, &s, 1), 0);
+        is(s.status, GNTST_okay);
+        is(map(v0, 1, 10, 0x1000, true), GNTST_okay);
+        is(pte_of(0x1000)->frame, g.v, "swapped in version %u", version);
+        is(call(v1, GNTTABOP_swap_grant_ref, &s, 1), 0);
+        is(s.status, GNTST_eagain, "in use");
+        is(unmap(v0, last_map.handle, 0x1000), GNTST_okay);
+    }
+    s.ref_b = 256;
+    is(call(v1, GNTTABOP_swap_grant_ref, &s, 1), 0);
+    is(s.status, GNTST_bad_gntref);
+    s.ref_a = ~0u;
+    is(call(v1, GNTTABOP_swap_grant_ref, &s, 1), 0);
+    is(s.status, GNTST_bad_gntref);
+
+    c.a.dev_bus_addr = f.v << PAGE_SHIFT;
+    is(call(v1, GNTTABOP_cache_flush, &c, 1), 0);
+    c.op = GNTTAB_CACHE_INVAL;
+    is(call(v1, GNTTABOP_cache_flush, &c, 1), -XEN_EOPNOTSUPP);
+    c.op = 4;
+    is(call(v1, GNTTABOP_cache_flush, &c, 1), -XEN_EINVAL);
+    c.op = GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_SOURCE_GREF;
+    is(call(v1, GNTTABOP_cache_flush, &c, 1), -XEN_EOPNOTSUPP);
+    c.op = GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL;
+    c.offset = 4033;
+    is(call(v1, GNTTABOP_cache_flush, &c, 1), -XEN_EINVAL, "across the page's end");
+    c.offset = 4096;
+    is(call(v1, GNTTABOP_cache_flush, &c, 1), -XEN_EINVAL);
+    c.offset = 0;
+    c.a.dev_bus_addr = ~0ull;
+    is(call(v1, GNTTABOP_cache_flush, &c, 1), -XEN_EINVAL);
+    finish();
+}
+
+/* Either side dies while mapped. */
+static void test_deaths(void)
+{
+    mfn_t f;
+    unsigned calls = 0;
+
+    begin();
+    f = world_frame_of(dom1);
+    for (uint32_t i = 0; i < 500; i++) {
+        offer(dom1, i, 2, f, 0);
+        if (map(v2, 1, i, i * 4096ull, i % 2) != GNTST_okay)
+            bail_out("map %u", i);
+    }
+    is(dom1->refs, 501, "each mapping holds the granter");
+    world_audit_refs = world_audit_types = 0;
+    grant_audit_domain(dom1);
+    grant_audit_domain(dom2);
+    is(world_audit_refs, 500, "the audit hears of each");
+    is(world_audit_types, 250, "and of those that are writable");
+    grant_dump(dom1);
+    ok(host_logged("499: domain 2"), "the debug key");
+    dom1->is_dying = true;
+    is(grant_domain_release(dom1), 0, "the granter dies first: it has mapped nothing");
+    is(frame_release(dom1, f), 0);
+    is(frame_owner(f).v, 1, "its frame stays while it is mapped");
+    dom2->is_dying = true;
+    this_cpu(softirq_pending) = 1;
+    flushes = 0;
+    while (grant_domain_release(dom2) == -XEN_ERESTART)
+        calls++;
+    this_cpu(softirq_pending) = 0;
+    is(flushes, 1);
+    ok(calls >= 500 / 64, "the end of many mappings stops %u times", calls);
+    is(dom1->refs, 1);
+    is(frame_owner(f).v, DOMID_INVALID, "and now the frame is free");
+    is(in_use(dom1, 499), 0);
+    finish();
+}
+
+/* ---- E3: no reference is dropped before the flush -------------------------------------------- */
+
+static void watch_unmap(struct domain *d, struct grant_unmap_batch *batch, mfn_t f)
+{
+    int32_t refs = frame_info(f)->refs, types = frame_info(f)->types;
+
+    is(grant_unmap_one(d->vcpu[0], last_map.handle, 0x1000, 0, 0, batch), GNTST_okay);
+    is(frame_info(f)->refs, refs, "cleared, not flushed: referenced");
+    is(frame_info(f)->types, types, "and of its type");
+    is(stale[f.v - WORLD_BASE], 1);
+    grant_unmap_finish(d, batch);
+    is(stale[f.v - WORLD_BASE], 0, "flushed");
+    is(frame_info(f)->refs, refs - 1, "now dropped");
+    is(frame_info(f)->types, types - 1);
+}
+
+static void test_E3_flush_first(void)
+{
+    struct grant_unmap_batch batch = {.count = 0};
+    mfn_t f;
+
+    begin();
+    f = world_frame_of(dom1);
+    offer(dom1, 3, 0, f, 0);
+    map(v0, 1, 3, 0x1000, false);
+    watch_unmap(dom0, &batch, f);
+    map(v0, 1, 3, 0x1000, false);
+    is(grant_unmap_one(v0, last_map.handle, 0x1000, 0, 0, &batch), GNTST_okay);
+    is(unmap(v0, last_map.handle, 0x1000), GNTST_bad_handle, "half undone: nobody else's");
+    grant_unmap_finish(dom0, &batch);
+
+    map_flags(v0, 1, 3, 0x1000, GNTMAP_host_map | GNTMAP_device_map);
+    is(grant_unmap_one(v0, last_map.handle, 0x1000, 0, 0, &batch), GNTST_okay);
+    is(unmap_parts(v0, last_map.handle, 0, last_map.dev_bus_addr), GNTST_okay,
+       "another vCPU undoes the device's part, without a flush");
+    is(frame_info(f)->refs, 2, "the host's part, not yet flushed, keeps the frame");
+    grant_unmap_finish(dom0, &batch);
+    is(frame_info(f)->refs, 1);
+    finish();
+}
+
+/* ---- E4: a model beside the table ------------------------------------------------------------ */
+
+static uint32_t rnd(uint64_t *state, uint32_t below)
+{
+    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)(*state >> 33) % below;
+}
+
+#define MODEL_REFS 6u
+#define MODEL_MAPS 12u
+
+static struct {
+    unsigned readers[MODEL_REFS], writers[MODEL_REFS];
+    bool offered[MODEL_REFS], readonly[MODEL_REFS];
+    struct {
+        bool used, readonly;
+        uint32_t handle, ref;
+    } map[MODEL_MAPS];
+} model;
+
+static bool model_permits(uint32_t ref, bool readonly)
+{
+    bool pinned = model.readers[ref] || model.writers[ref];
+
+    if (pinned && (readonly || model.writers[ref]))
+        return true;
+    return model.offered[ref] && (readonly || !model.readonly[ref]);
+}
+
+static unsigned model_map(unsigned slot, uint32_t ref, bool readonly)
+{
+    int status = map(v0, 1, ref, (slot + 1) * 4096ull, readonly);
+
+    if ((status == GNTST_okay) != model_permits(ref, readonly))
+        return 1;
+    if (status == GNTST_okay) {
+        model.map[slot].used = true;
+        model.map[slot].readonly = readonly;
+        model.map[slot].handle = last_map.handle;
+        model.map[slot].ref = ref;
+        *(readonly ? &model.readers[ref] : &model.writers[ref]) += 1;
+    }
+    return 0;
+}
+
+static unsigned model_unmap(unsigned slot)
+{
+    if (unmap(v0, model.map[slot].handle, (slot + 1) * 4096ull) != GNTST_okay)
+        return 1;
+    model.map[slot].used = false;
+    (model.map[slot].readonly ? model.readers : model.writers)[model.map[slot].ref]--;
+    return 0;
+}
+
+/* What the guest and the frames say must be what the model says. */
+static unsigned model_differs(const mfn_t *frame)
+{
+    unsigned bad = 0;
+
+    for (uint32_t ref = 0; ref < MODEL_REFS; ref++) {
+        unsigned r = model.readers[ref], w = model.writers[ref];
+        unsigned flags = (r || w ? GTF_reading : 0) | (w ? GTF_writing : 0);
+
+        bad += in_use(dom1, ref) != flags;
+        bad += frame_info(frame[ref])->refs != (int32_t)(1 + r + w);
+        bad += frame_info(frame[ref])->types != (int32_t)w;
+    }
+    return bad;
+}
+
+/* An honest guest's end of access: only what is not in use, by exchange of the whole flags. */
+static void model_offer(uint32_t ref, bool offered, bool readonly, const mfn_t *frame)
+{
+    if (in_use(dom1, ref))
+        return;
+    offer(dom1, ref, 0, frame[ref], readonly ? GTF_readonly : 0);
+    if (!offered) {
+        if (dom1->grant->version == 1)
+            entry(dom1, ref)->flags = 0;
+        else
+            entry2(dom1, ref)->hdr.flags = 0;
+    }
+    model.offered[ref] = offered;
+    model.readonly[ref] = readonly;
+}
+
+static void test_E4_model(unsigned version)
+{
+    uint64_t state = version;
+    mfn_t frame[MODEL_REFS];
+    unsigned bad = 0;
+
+    begin();
+    set_version(v1, version);
+    memset(&model, 0, sizeof(model));
+    for (uint32_t i = 0; i < MODEL_REFS; i++)
+        frame[i] = world_frame_of(dom1);
+    for (unsigned i = 0; i < 20000 && !bad; i++) {
+        uint32_t ref = rnd(&state, MODEL_REFS), slot = rnd(&state, MODEL_MAPS);
+
+        if (rnd(&state, 3) == 0)
+            model_offer(ref, rnd(&state, 2), rnd(&state, 2), frame);
+        else if (model.map[slot].used)
+            bad += model_unmap(slot);
+        else
+            bad += model_map(slot, ref, rnd(&state, 2));
+        bad += model_differs(frame);
+    }
+    is(bad, 0, "version %u: a model agrees after each of 20000 operations", version);
+    for (unsigned i = 0; i < MODEL_MAPS; i++)
+        if (model.map[i].used)
+            bad += model_unmap(i);
+    is(bad, 0);
+    finish();
+}
+
+/* ---- E4: many vCPUs -------------------------------------------------------------------------- */
+
+#define THREADS 3u
+#define STEPS   40000u
+
+static bool racing;
+static mfn_t race_frame[4];
+
+static void race_step(struct vcpu *v, unsigned cpu, uint64_t *state)
+{
+    uint32_t ref = rnd(state, 12), flags = rnd(state, 2) ? GNTMAP_readonly : 0u;
+    struct gnttab_map_grant_ref m = {
+        .flags = flags | GNTMAP_device_map, .ref = ref, .dom = 1, .status = 1};
+    struct gnttab_unmap_grant_ref u = {.handle = rnd(state, 30), .status = 1};
+    struct gnttab_copy c = copy_op(1, ref, 0, DOMID_SELF, race_frame[cpu].v, 0, 64, 1);
+
+    switch (rnd(state, 4)) {
+    case 0:
+        (void)call(v, GNTTABOP_map_grant_ref, &m, 1);
+        break;
+    case 1:
+    case 2:
+        u.dev_bus_addr = (uint64_t)(race_frame[3].v + rnd(state, 2)) << PAGE_SHIFT;
+        (void)call(v, GNTTABOP_unmap_grant_ref, &u, 1);
+        break;
+    default:
+        (void)call(v, GNTTABOP_copy, &c, 1);
+    }
+}
+
+static void *racer(void *arg)
+{
+    unsigned cpu = (unsigned)(uintptr_t)arg;
+    uint64_t state = cpu + 5;
+
+    host_cpu = cpu;
+    for (unsigned i = 0; i < STEPS; i++) {
+        race_step(dom0->vcpu[cpu % 2], cpu, &state);
+        if (host_locks_held || !host_irqs_on)
+            bail_out("a lock is held, or interrupts are off, after a call");
+    }
+    return NULL;
+}
+
+/* The granter, writing whatever it likes into its table, and changing versions. */
+static void *wild_granter(void *arg)
+{
+    uint64_t state = 77;
+
+    host_cpu = 10;
+    (void)arg;
+    while (atomic_load(&racing)) {
+        uint32_t *words = dom1->grant->frame[0];
+        uint32_t word = rnd(&state, 64);
+
+        WRITE_ONCE(words[word], word % 2 ? (uint32_t)race_frame[3].v + rnd(&state, 3)
+                                         : GTF_permit_access | (rnd(&state, 2) << 2));
+        if (rnd(&state, 200) == 0)
+            (void)set_version(v1, 1 + rnd(&state, 2));
+    }
+    return NULL;
+}
+
+static void test_E4_races(void)
+{
+    pthread_t thread[THREADS], wild;
+
+    begin();
+    for (unsigned i = 0; i < 3; i++)
+        race_frame[i] = world_frame_of(dom0);
+    race_frame[3] = world_frame_of(dom1);
+    (void)world_frame_of(dom1);
+    atomic_store(&racing, true);
+    pthread_create(&wild, NULL, wild_granter, NULL);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        pthread_create(&thread[i], NULL, racer, (void *)i);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    atomic_store(&racing, false);
+    pthread_join(wild, NULL);
+    dom0->is_dying = true;
+    is(grant_domain_release(dom0), 0, "after %u random operations on %u CPUs", STEPS, THREADS);
+    is(dom1->grant->in_use, 0, "nothing is pinned");
+    is(dom0->grant->maps_in_use, 0, "nothing mapped");
+    is(frame_info(race_frame[3])->refs, 1);
+    is(frame_info(race_frame[3])->types, 0);
+    finish();
+}
+
+int main(void)
+{
+    test_hypercall();
+    test_table();
+    test_map(1);
+    test_map(2);
+    test_parts();
+    test_batch();
+    test_versions();
+    test_copy();
+    test_copy_v2();
+    test_transfer();
+    test_swap_and_cache();
+    test_deaths();
+    test_E3_flush_first();
+    test_E4_model(1);
+    test_E4_model(2);
+    test_E4_races();
+    return done();
+}
