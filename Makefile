@@ -15,7 +15,8 @@ endif
 NM ?= nm
 OBJCOPY ?= objcopy
 
-export CPUS MEMORY ARGS HVARGS DISK BATCH NATIVE
+# Variables that the scripts of `make run` and `make test` read (docs/building.md).
+export CPUS MEMORY ARGS HVARGS DISK BATCH NATIVE QEMU PATIENCE
 
 # Tests run the debug build: assertions, lock-order checks and the audit are in.
 ifneq ($(filter test,$(MAKECMDGOALS)),)
@@ -31,6 +32,10 @@ endif
 # Progress on a terminal, silence in a pipe, everything with V=1.
 Q := $(if $(V),,@)
 say = $(if $(and $(MAKE_TERMOUT),$(if $(V),,1)),@printf '  %-8s %s\n' '$1' '$2')
+
+# Where the scripts find what was built and downloaded.
+export PV_BUILD := $B
+export PV_CACHE := $B/cache
 
 # --- the hypervisor -----------------------------------------------------------------------------
 
@@ -60,12 +65,19 @@ $O/hypervisor/%.o: hypervisor/%.S $O/include/asm_offsets.h
 	$Q mkdir -p $(@D)
 	$Q $(CC) $(HV_CFLAGS) -I$O/include -MMD -MP -c -o $@ $<
 
+# Another compiler or other flags: everything is compiled anew.
+.PHONY: always
+$O/flags: always
+	$Q mkdir -p $(@D)
+	$Q echo '$(CC) $(HV_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(HV_CFLAGS)' >$@
+
+$(HV_OBJ) $O/asm_offsets.s: $O/flags
+
 # What the hypervisor says that it is: the commit and its date, so the same sources give the same
-# bytes. The file changes, and version.o with it, only when they do.
+# bytes.
 VERSION := $(shell git describe --always --tags --dirty 2>/dev/null)
 VERSION_DATE := $(shell git log -1 --format=%cs 2>/dev/null)
 
-.PHONY: always
 $O/version: always
 	$Q mkdir -p $(@D)
 	$Q echo '$(VERSION) $(VERSION_DATE)' | cmp -s - $@ || echo '$(VERSION) $(VERSION_DATE)' >$@

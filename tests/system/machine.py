@@ -22,12 +22,12 @@ import time
 
 BUILD = os.environ.get("PV_BUILD", "build")
 LOGS = os.path.join(BUILD, "logs")
-QEMU = os.environ.get("QEMU", "qemu-system-x86_64")
+QEMU = os.environ.get("QEMU") or "qemu-system-x86_64"
 HYPERVISOR = os.environ.get("HYPERVISOR") or os.path.join(BUILD, "debug", "paravane")
 KERNEL = os.environ.get("KERNEL") or "6.1"
 NATIVE = os.environ.get("NATIVE") == "1"
 # TCG executes a hypervisor's code some two times slower with assertions on, and CI machines vary.
-PATIENCE = float(os.environ.get("PATIENCE", "1"))
+PATIENCE = float(os.environ.get("PATIENCE") or "1")
 
 # Xen is run for comparison; it has no audit and words of its own.
 IS_PARAVANE = not NATIVE and os.path.basename(HYPERVISOR) == "paravane"
