@@ -37,8 +37,9 @@ long hc_grant_table_op(struct vcpu *v, struct hypercall_args *a);
  * Make the page-table entry of v that `host_addr` names (a virtual address, or with
  * GNTMAP_contains_pte the machine address of the entry) map `frame`: for v's kernel alone or with
  * GNTMAP_application_map for its user mode too, not writable with GNTMAP_readonly. The caller has a
- * reference to the frame, and one of FT_WRITABLE for a writable mapping, and keeps both: the entry
- * owns none. What the entry mapped before is given up as by an update of the page table.
+ * reference to the frame, and one of FT_WRITABLE for a writable mapping, and keeps both until the
+ * flush after arch_grant_unmap(): so the entry may have references of its own or not, and may drop
+ * them unflushed. What the entry mapped before is given up as by an update of the page table.
  * Called with no lock held. Returns GNTST_okay, or another GNTST_* and has changed nothing.
  */
 int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned flags);
