@@ -292,7 +292,7 @@ long physdev_manage_pci_add_ext(struct vcpu *v, struct physdev_manage_pci_ext *a
 }
 
 /* Only the fixed part is read: the optional data name a NUMA node, of which there is one. */
-long physdev_pci_device_add(struct vcpu *v, vaddr_t arg)
+long physdev_pci_device_add(struct vcpu *v, vaddr_t *arg)
 {
     struct {
         uint8_t bytes[offsetof(struct physdev_pci_device_add, optarr)];
@@ -301,7 +301,7 @@ long physdev_pci_device_add(struct vcpu *v, vaddr_t arg)
 
     if (!privileged(v))
         return -XEN_EPERM;
-    if (guest_read(&raw, arg))
+    if (guest_read(&raw, *arg))
         return -XEN_EFAULT;
     memcpy(&add, &raw, sizeof(raw));
     return device_found(v, (struct pci_address){add.seg, add.bus, add.devfn});
