@@ -44,6 +44,9 @@ HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -fvisibility=hidden -mno-red
 	-mgeneral-regs-only -fno-stack-protector -fno-strict-aliasing -fno-common \
 	-fcf-protection=none -fno-asynchronous-unwind-tables $(WARNINGS) \
 	-Ihypervisor -Ihypervisor/x86/include $(if $(filter 1,$(DEBUG)),-DPARAVANE_DEBUG)
+# No indirect jump or call that a guest can have trained: retpolines, and no jump tables.
+HV_CFLAGS += $(if $(findstring clang,$(CC)),-mretpoline,-mindirect-branch=thunk-inline \
+	-mindirect-branch-register) -fno-jump-tables -DPARAVANE_RETPOLINE
 HV_LDFLAGS := -static -nostdlib -nostartfiles -Wl,--build-id=sha1 -Wl,-z,noexecstack \
 	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -Wl,--no-relax
 

@@ -39,6 +39,13 @@
 #define SPEC_CTRL_STIBP 2u
 #define EFER_AUTO_IBRS  (1ul << 21)
 
+/* Set by the Makefile when the compiler guards each indirect jump. */
+#ifdef PARAVANE_RETPOLINE
+static const bool retpolines = true;
+#else
+static const bool retpolines = false;
+#endif
+
 struct spec_ctrl spec_ctrl;
 static bool have_msr, auto_ibrs;
 
@@ -90,7 +97,9 @@ static void print_choice(const struct abilities *a)
         ibrs = "automatic";
     else if (spec_ctrl.msr_value_hv & SPEC_CTRL_IBRS)
         ibrs = spec_ctrl.msr_write ? "on entry" : "always";
-    log_info("Speculation: IBRS %s; STIBP %s; IBPB %s; VERW %s; RSB stuffing %s; Meltdown %s", ibrs,
+    log_info("Speculation: retpolines %s; IBRS %s; STIBP %s; IBPB %s; VERW %s; RSB stuffing %s; "
+             "Meltdown %s",
+             retpolines ? "yes" : "no", ibrs,
              spec_ctrl.msr_value_hv & SPEC_CTRL_STIBP ? "on" : "off",
              spec_ctrl.ibpb_on_switch ? "at switches" : "none",
              spec_ctrl.verw ? "on exit" : "not needed", spec_ctrl.rsb_stuff ? "on entry" : "off",
@@ -110,8 +119,9 @@ void spec_ctrl_choose(void)
         if (a.ibrs_all)
             constant |= SPEC_CTRL_IBRS;
         spec_ctrl.msr_value_guest = constant;
-        /* IBRS of the first kind must be set anew after each entry to take effect. */
-        spec_ctrl.msr_value_hv = constant | (a.ibrs && !auto_ibrs ? SPEC_CTRL_IBRS : 0);
+        /* IBRS of the first kind must be set anew after each entry, which retpolines spare us. */
+        bool entry_ibrs = a.ibrs && !auto_ibrs && !retpolines;
+        spec_ctrl.msr_value_hv = constant | (entry_ibrs ? SPEC_CTRL_IBRS : 0);
         spec_ctrl.msr_write = spec_ctrl.msr_value_hv != spec_ctrl.msr_value_guest;
         spec_ctrl.verw = needs_verw(&a);
         spec_ctrl.ibpb_on_switch = a.ibpb;
