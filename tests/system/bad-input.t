@@ -80,7 +80,7 @@ refused("no-long-mode", "a CPU without long mode", r"this CPU has no 64-bit mode
 
 refused("no-nx", "a CPU without NX", r"this CPU has no NX", cpu=",-nx")
 
-refused("no-timer", "a machine without a timer", r"[Nn]o usable timer",
-        machine="q35,hpet=off,pit=off,acpi=off")
+refused("no-timer", "a machine without a timer", r"cannot boot: no usable timer",
+        machine="pc,hpet=off,pit=off,acpi=off")
 
 tap.done()

@@ -201,9 +201,12 @@ class Machine:
         return "\n".join([f"{self.failure}; the console's last lines ({self.log_path}):"] + tail)
 
     def send(self, text):
-        """Types on the console."""
-        self.qemu.stdin.write(text.encode())
-        self.qemu.stdin.flush()
+        """Types on the console. Nothing comes of it when QEMU has ended: what is expected then tells."""
+        try:
+            self.qemu.stdin.write(text.encode())
+            self.qemu.stdin.flush()
+        except BrokenPipeError:
+            pass
 
     def wait_end(self, timeout=60):
         """Waits until QEMU ends by itself (power-off; reset with -no-reboot)."""
