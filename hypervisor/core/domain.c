@@ -399,7 +399,7 @@ static void machine_stop(void *data)
     log_error("control domain shut down: %s%s%s", shutdown_name(code),
               d->crash_reason[0] != '\0' ? ": " : "", d->crash_reason);
     if (options.audit)
-        audit_memory();
+        (void)audit_memory();
     arch_machine_restart(reboot);
 }
 

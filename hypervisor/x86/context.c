@@ -53,6 +53,7 @@ static void set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
     *r = c->user_regs;
     r->cs |= 3;
     r->ss |= 3;
+    v->arch.iopl = (uint8_t)((r->rflags & X86_RFLAGS_IOPL) >> 12);
     r->rflags = (r->rflags & RFLAGS_ALLOWED) | X86_RFLAGS_IF | X86_RFLAGS_FIXED;
     v->arch.ds = c->user_regs.ds;
     v->arch.es = c->user_regs.es;
