@@ -32,11 +32,11 @@ struct vcpu {
     struct domain *domain; /* the idle domain for idle vCPUs */
     struct spinlock lock;  /* RANK_VCPU: register state while not running, info areas */
 
-    unsigned cpu;          /* where it runs or ran last; changed under the run queue's lock */
-    bool running;          /* its state is (being) used by CPU `cpu` */
-    bool initialised;      /* has been given a register state */
-    uint32_t pause_flags;  /* enum vcpu_pause_flag, atomic */
-    int32_t pause_count;   /* vcpu_pause() nesting, atomic */
+    unsigned cpu;         /* where it runs or ran last; changed under the run queue's lock */
+    bool running;         /* its state is (being) used by CPU `cpu` */
+    bool initialised;     /* has been given a register state */
+    uint32_t pause_flags; /* enum vcpu_pause_flag, atomic */
+    int32_t pause_count;  /* vcpu_pause() nesting, atomic */
 
     struct vcpu_info *info; /* in the shared page, or where the guest registered it; never NULL */
     mfn_t info_mfn;         /* a registered info page, INVALID_MFN before; holds both references */
@@ -55,36 +55,36 @@ struct vcpu {
     struct arch_vcpu arch;
 };
 
-#define NR_WATCHDOGS 2u
+#define NR_WATCHDOGS       2u
 /* shutdown_code of a domain that has named none. */
 #define SHUTDOWN_CODE_NONE (~0u)
 
 struct domain {
     domid_t id;
-    uint32_t refs; /* the structure stays while above zero; atomic */
+    uint32_t refs;       /* the structure stays while above zero; atomic */
     struct domain *next; /* list of domains, by identifier; RANK_DOMLIST */
 
     bool is_privileged; /* the control domain */
     bool is_idle;
     bool is_dying;
-    bool is_shut_down;      /* every vCPU stopped by the guest's own shutdown or a crash */
-    unsigned shutdown_code; /* SHUTDOWN_* (xen/sched.h) */
-    char crash_reason[96];  /* why domain_crash() ended it; empty otherwise */
-    int32_t pause_count;    /* domain_pause() nesting, atomic */
-    bool controller_paused; /* one of pause_count is the toolstack's */
-    uint8_t kill_step;      /* how far domain_kill() has come */
+    bool is_shut_down;          /* every vCPU stopped by the guest's own shutdown or a crash */
+    unsigned shutdown_code;     /* SHUTDOWN_* (xen/sched.h) */
+    char crash_reason[96];      /* why domain_crash() ended it; empty otherwise */
+    int32_t pause_count;        /* domain_pause() nesting, atomic */
+    bool controller_paused;     /* one of pause_count is the toolstack's */
+    uint8_t kill_step;          /* how far domain_kill() has come */
     xen_domain_handle_t handle; /* UUID, kept for the toolstack */
 
     struct spinlock lock; /* RANK_DOMAIN */
     unsigned max_vcpus;
     struct vcpu *vcpu[MAX_VCPUS]; /* NULL beyond what was made */
 
-    struct spinlock pages_lock; /* RANK_PAGES */
+    struct spinlock pages_lock;    /* RANK_PAGES */
     uint64_t tot_pages, max_pages; /* frames owned, and its limit */
     struct heap_account account;   /* hypervisor objects made for it */
     unsigned long *owned_chunks;   /* bitmap: 2 MiB chunks in which it owns frames */
-    uint64_t claimed_pages;        /* XENMEM_claim_pages: frames kept free for it; memory.c's lock */
-    struct e820_map *memory_map;   /* XENMEM_set_memory_map; NULL: none; under lock */
+    uint64_t claimed_pages;      /* XENMEM_claim_pages: frames kept free for it; memory.c's lock */
+    struct e820_map *memory_map; /* XENMEM_set_memory_map; NULL: none; under lock */
 
     struct shared_info *shared;
     ns_t time_offset_s;
@@ -115,8 +115,8 @@ struct domain_config {
  */
 int domain_create(domid_t id, const struct domain_config *config, struct domain **out) must_check;
 /*
- * Make vCPU `id`, down and without a register state. -XEN_EINVAL, -XEN_EEXIST, -XEN_ENOMEM. Calls for
- * one domain must not run at once (the caller's RANK_DOMAIN or RANK_CONTROL lock).
+ * Make vCPU `id`, down and without a register state. -XEN_EINVAL, -XEN_EEXIST, -XEN_ENOMEM. Calls
+ * for one domain must not run at once (the caller's RANK_DOMAIN or RANK_CONTROL lock).
  */
 int vcpu_create(struct domain *d, unsigned id, unsigned cpu) must_check;
 /* Drop what a stopped vCPU of a dying domain holds: timers and the registered info page. */
@@ -155,8 +155,8 @@ void domain_put(struct domain *d); /* any context; the structure is freed after 
 int domain_get_for(struct vcpu *caller, domid_t id, struct domain **out) must_check;
 
 /*
- * Without a lock and without taking a hold: for who knows that the structure stays, because it owns a
- * frame or is held otherwise.
+ * Without a lock and without taking a hold: for who knows that the structure stays, because it owns
+ * a frame or is held otherwise.
  */
 struct domain *domain_by_id(domid_t id);
 
@@ -171,7 +171,7 @@ void domain_crash(struct domain *d, const char *format, ...) printf_like(2, 3);
 void domain_shutdown(struct domain *d, unsigned code);
 void domain_resume(struct domain *d);
 
-void domain_pause(struct domain *d);   /* waits until no vCPU of it runs; d != current's */
+void domain_pause(struct domain *d); /* waits until no vCPU of it runs; d != current's */
 void domain_pause_nowait(struct domain *d);
 void domain_unpause(struct domain *d);
 /* The toolstack's own pause, which does not nest. -XEN_EINVAL when it is (un)paused already. */
@@ -192,7 +192,8 @@ int arch_domain_release(struct domain *d) must_check; /* -XEN_ERESTART: call aga
 void arch_domain_free(struct domain *d);
 int arch_vcpu_create(struct vcpu *v) must_check;
 void arch_vcpu_free(struct vcpu *v);
-/* Replace a stopped vCPU's register state by *va (struct vcpu_guest_context in the caller's memory). */
+/* Replace a stopped vCPU's register state by *va (struct vcpu_guest_context in the caller's
+ * memory). */
 int arch_vcpu_set_context(struct vcpu *v, vaddr_t context) must_check;
 /* Machine-wide stop or restart for the control domain's shutdown: SHUTDOWN_poweroff or _reboot. */
 void arch_machine_restart(bool reboot) noreturn_fn;

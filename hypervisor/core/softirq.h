@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Work deferred to the moment just before a guest is entered (or to the idle loop): per CPU, one bit
- * a kind. Raising from another CPU sends it an IPI (arch_kick_cpu).
+ * Work deferred to the moment just before a guest is entered (or to the idle loop): per CPU, one
+ * bit a kind. Raising from another CPU sends it an IPI (arch_kick_cpu).
  */
 #ifndef CORE_SOFTIRQ_H
 #define CORE_SOFTIRQ_H
@@ -14,8 +14,8 @@ enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_RENDEZVOUS, SOFTIRQ_TASK
 DECLARE_PER_CPU(uint64_t, softirq_pending);
 
 void softirq_open(enum softirq nr, void (*handler)(void));
-void softirq_raise(enum softirq nr);                   /* on this CPU */
-void softirq_raise_on(unsigned cpu, enum softirq nr);  /* on any CPU */
+void softirq_raise(enum softirq nr);                  /* on this CPU */
+void softirq_raise_on(unsigned cpu, enum softirq nr); /* on any CPU */
 /* Run all that is pending, interrupts on. Called with no lock held. */
 void softirq_run(void);
 /* True when a long hypercall should stop and continue: any work pending on this CPU. */

@@ -19,7 +19,7 @@ struct timer {
     bool killed;
 };
 
-void timer_subsystem_init(void);     /* once, before any other CPU runs */
+void timer_subsystem_init(void); /* once, before any other CPU runs */
 void timer_cpu_init(unsigned cpu);
 void timer_init(struct timer *t, void (*fn)(void *data), void *data, unsigned cpu);
 void timer_set(struct timer *t, ns_t expires); /* absolute, system time; replaces a former time */

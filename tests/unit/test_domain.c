@@ -265,6 +265,8 @@ static void test_kill(void)
             run_vcpu(v);
         settle();
         held = domain_get(DOMID(1));
+        timer_set(&d->watchdog[1], host_now + NS_PER_SEC);
+        timer_set(&d->vcpu[1]->periodic_timer, host_now + NS_PER_SEC);
         is(domain_kill(d0), -XEN_EINVAL, "not the control domain");
         on_cpu(0);
         is(domain_kill(current_vcpu()->domain), -XEN_EINVAL, "not the caller's own");
@@ -288,6 +290,8 @@ static void test_kill(void)
         ok(domain_get(DOMID(1)) == NULL, "after the last hold it is not found");
         settle();
         ok(domain_by_id(DOMID(1)) == NULL);
+        advance(2 * NS_PER_SEC);
+        pass("no timer of its is left");
         ok(!host_logged("not given back"), "it has given back all it was charged for");
     }
     restarts = left = 0;

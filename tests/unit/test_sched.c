@@ -52,6 +52,7 @@ void arch_kick_cpu(unsigned cpu)
 }
 
 static uint32_t on_cpus[MAX_VCPUS], twice;
+static struct vcpu *wake_in_switch; /* to be woken while its state is being saved */
 
 void arch_context_switch(struct vcpu *prev, struct vcpu *next)
 {
@@ -68,6 +69,10 @@ void arch_context_switch(struct vcpu *prev, struct vcpu *next)
             ;
     if (!prev->domain->is_idle)
         atomic_fetch_sub(&on_cpus[prev->id], 1u);
+    if (prev == wake_in_switch) {
+        wake_in_switch = NULL;
+        vcpu_raise_upcall(prev);
+    }
     sched_switched(prev);
 }
 
@@ -445,6 +450,50 @@ static void test_no_cost(void)
     stop_machine();
 }
 
+static void test_woken_in_switch(void)
+{
+    struct vcpu *v;
+
+    start_machine(2);
+    v = new_hog(256, 0);
+    settle();
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned cpu = v->cpu;
+        wake_in_switch = v;
+        block_on(cpu);
+        settle();
+        ok(wake_in_switch == NULL && current_of[v->cpu] == v,
+           "a wake-up while the state is being saved is not lost");
+        v->info->evtchn_upcall_pending = 0;
+    }
+    stop_machine();
+}
+
+/* Who has run ahead of its share does not get rid of that by changing queues. */
+static void test_lag_moves_along(void)
+{
+    struct vcpu *light;
+    ns_t before;
+
+    start_machine(2);
+    light = new_hog(1, 0);
+    is(sched_set_affinity(light, CPUMASK_OF(0)), 0);
+    is(sched_set_affinity(new_hog(256, 0), CPUMASK_OF(0)), 0);
+    is(sched_set_affinity(new_hog(256, 0), CPUMASK_OF(1)), 0);
+    run_until(host_now + 10 * NS_PER_SEC);
+    while (current_of[0] != light)
+        run_until(host_now + NS_PER_MS);
+    while (current_of[0] == light)
+        run_until(host_now + NS_PER_MS);
+    before = sched_vcpu_time(light);
+    is(sched_set_affinity(light, CPUMASK_OF(1)), 0);
+    run_until(host_now + NS_PER_SEC);
+    is(sched_vcpu_time(light) - before, 0, "it waits for its turn on the other CPU too");
+    run_until(host_now + 10 * NS_PER_SEC);
+    ok(sched_vcpu_time(light) > before, "which comes");
+    stop_machine();
+}
+
 static void test_yield(void)
 {
     struct vcpu *a, *b;
@@ -785,6 +834,8 @@ int main(void)
     test_balance();
     test_latency();
     test_no_cost();
+    test_woken_in_switch();
+    test_lag_moves_along();
     test_yield();
     test_affinity();
     test_random();

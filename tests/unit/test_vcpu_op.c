@@ -460,6 +460,11 @@ static void test_poll(void)
     vcpu_raise_upcall(v);
     back();
     v->info->evtchn_upcall_pending = 0;
+    is(poll(0, (uint64_t)(host_now + NS_PER_MS)), 0);
+    settle();
+    vcpu_raise_upcall(v);
+    back();
+    v->info->evtchn_upcall_pending = 0;
     is(poll(0, 0), 0);
     advance(10 * NS_PER_MS);
     ok(!v->running, "nor a later poll without a timeout");
