@@ -7,7 +7,8 @@
 #include "core/percpu.h"
 
 #define SCHED_SLICE          (10 * NS_PER_MS) /* a turn, when someone else waits */
-#define SCHED_WAKE_BONUS     (3 * NS_PER_MS) /* how far ahead of the others a sleeper may come back */
+/* How far ahead of the others a sleeper may come back. */
+#define SCHED_WAKE_BONUS     (3 * NS_PER_MS)
 #define SCHED_CAP_PERIOD     (100 * NS_PER_MS) /* over which a cap is kept */
 #define SCHED_BALANCE_PERIOD (100 * NS_PER_MS)
 
