@@ -23,7 +23,6 @@
 #define REG_PIN(n)      (0x10u + 2 * (n))
 
 #define PIN_ACTIVE_LOW        (1u << 13)
-#define PIN_REMOTE_IRR        (1u << 14)
 #define PIN_LEVEL             (1u << 15)
 #define PIN_MASKED            (1u << 16)
 #define PIN_DESTINATION_SHIFT 24
@@ -147,17 +146,6 @@ void ioapic_mask(unsigned gsi)
 void ioapic_unmask(unsigned gsi)
 {
     set_mask(gsi, false);
-}
-
-bool ioapic_remote_irr(unsigned gsi)
-{
-    uint32_t val;
-
-    unsigned pin = 0;
-    const struct ioapic *io = find(gsi, &pin);
-
-    return io != NULL && ioapic_read_register(io->addr, REG_PIN(pin), &val) &&
-           (val & PIN_REMOTE_IRR);
 }
 
 static const struct ioapic *find_base(uint64_t base)

@@ -12,8 +12,6 @@ bool ioapic_has_gsi(unsigned gsi);
 void ioapic_route(unsigned gsi, unsigned vector, uint32_t apic_id, bool level, bool active_low);
 void ioapic_mask(unsigned gsi);
 void ioapic_unmask(unsigned gsi);
-/* Is the level interrupt of this pin delivered and not yet acknowledged? */
-bool ioapic_remote_irr(unsigned gsi);
 
 /* Raw register access for PHYSDEVOP_apic_read. False: no IOAPIC there, or no such register. */
 bool ioapic_read_register(uint64_t base, uint32_t reg, uint32_t *val);

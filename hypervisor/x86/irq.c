@@ -249,13 +249,6 @@ unsigned irq_gsi_vector(unsigned gsi)
     return desc != NULL ? desc->vector : 0;
 }
 
-bool irq_gsi_is_hypervisors(unsigned gsi)
-{
-    const struct irq_desc *desc = gsi_desc(gsi);
-
-    return desc != NULL && desc->fn != NULL;
-}
-
 /* ---- Messages ------------------------------------------------------------------------------- */
 
 /* A run of unused descriptors, made used. */

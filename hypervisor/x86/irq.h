@@ -45,7 +45,6 @@ int irq_setup_gsi(unsigned gsi, bool level, bool active_low) must_check;
 int irq_gsi_prepare(unsigned gsi) must_check;
 /* The vector of a GSI; 0: none yet. */
 unsigned irq_gsi_vector(unsigned gsi);
-bool irq_gsi_is_hypervisors(unsigned gsi);
 
 /*
  * `count` (a power of two up to 32) consecutive message interrupts with consecutive, aligned
