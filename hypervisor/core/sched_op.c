@@ -141,5 +141,6 @@ long hc_vm_assist(struct vcpu *v, struct hypercall_args *a)
         atomic_fetch_and(&v->domain->vm_assist, ~bit);
     else
         return -XEN_ENOSYS;
+    arch_vm_assist_changed(v->domain);
     return 0;
 }

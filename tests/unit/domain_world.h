@@ -202,6 +202,14 @@ void arch_vcpu_free(struct vcpu *v)
     (void)v;
 }
 
+static unsigned assists_changed;
+
+void arch_vm_assist_changed(struct domain *d)
+{
+    (void)d;
+    assists_changed++;
+}
+
 static int set_context_result;
 
 int arch_vcpu_set_context(struct vcpu *v, vaddr_t context)

@@ -571,6 +571,7 @@ static void test_vm_assist(void)
     is(vm_assist(VMASST_CMD_enable, ~0u), -XEN_EINVAL);
     is(vm_assist(VMASST_CMD_disable, VMASST_TYPE_architectural_iopl), 0);
     is(d->vm_assist, want & ~(1ull << VMASST_TYPE_architectural_iopl));
+    ok(assists_changed > 0, "the machine layer is told");
     is(vm_assist(2, VMASST_TYPE_architectural_iopl), -XEN_ENOSYS, "an unknown command");
     is(vm_assist(2, 64), -XEN_EINVAL, "of an unknown type");
     end();
