@@ -195,6 +195,8 @@ void arch_vcpu_free(struct vcpu *v);
 /* Replace a stopped vCPU's register state by *va (struct vcpu_guest_context in the caller's
  * memory). */
 int arch_vcpu_set_context(struct vcpu *v, vaddr_t context) must_check;
+/* d->vm_assist is not what it was. */
+void arch_vm_assist_changed(struct domain *d);
 /* Machine-wide stop or restart for the control domain's shutdown: SHUTDOWN_poweroff or _reboot. */
 void arch_machine_restart(bool reboot) noreturn_fn;
 /* Make sure that CPU leaves guest mode or halt soon and looks at its softirqs. */

@@ -16,6 +16,7 @@
 #include "x86/bounce.h"
 #include "x86/panic.h"
 #include "x86/pv_calls.h"
+#include "x86/vga.h"
 #include "x86/x86.h"
 
 #define MIB_FRAMES (1ul << (20 - PAGE_SHIFT))
@@ -93,33 +94,6 @@ static void load_kernel(struct dom0 *b)
                             (b->kernel.hypercall_page - b->kernel.virt_base));
 }
 
-/* What the loader's screen is, for the control domain's own console driver. */
-static void write_video(struct dom0_vga_console_info *info, const struct boot_info *boot)
-{
-    if (boot->framebuffer.addr == 0 || boot->framebuffer.text) {
-        info->video_type = XEN_VGATYPE_TEXT_MODE_3;
-        info->u.text_mode_3.columns = 80;
-        info->u.text_mode_3.rows = 25;
-        info->u.text_mode_3.font_height = 16;
-        return;
-    }
-    info->video_type = boot->efi ? XEN_VGATYPE_EFI_LFB : XEN_VGATYPE_VESA_LFB;
-    info->u.vesa_lfb.width = (uint16_t)boot->framebuffer.width;
-    info->u.vesa_lfb.height = (uint16_t)boot->framebuffer.height;
-    info->u.vesa_lfb.bytes_per_line = (uint16_t)boot->framebuffer.pitch;
-    info->u.vesa_lfb.bits_per_pixel = boot->framebuffer.bpp;
-    info->u.vesa_lfb.lfb_base = (uint32_t)boot->framebuffer.addr;
-    info->u.vesa_lfb.lfb_size =
-        (uint32_t)(boot->framebuffer.pitch * boot->framebuffer.height + 0xffff) >> 16;
-    info->u.vesa_lfb.ext_lfb_base = (uint32_t)(boot->framebuffer.addr >> 32);
-    info->u.vesa_lfb.red_pos = boot->framebuffer.red_pos;
-    info->u.vesa_lfb.red_size = boot->framebuffer.red_size;
-    info->u.vesa_lfb.green_pos = boot->framebuffer.green_pos;
-    info->u.vesa_lfb.green_size = boot->framebuffer.green_size;
-    info->u.vesa_lfb.blue_pos = boot->framebuffer.blue_pos;
-    info->u.vesa_lfb.blue_size = boot->framebuffer.blue_size;
-}
-
 static void write_start_info(struct dom0 *b, const struct boot_info *boot)
 {
     const struct pv_layout *l = &b->layout;
@@ -142,9 +116,10 @@ static void write_start_info(struct dom0 *b, const struct boot_info *boot)
         if (l->ramdisk.va == 0)
             si->flags |= SIF_MOD_START_PFN;
     }
+    /* What the screen shows, for the control domain's own console driver. */
     si->console.dom0.info_off = sizeof(struct start_info);
-    si->console.dom0.info_size = sizeof(struct dom0_vga_console_info);
-    write_video((struct dom0_vga_console_info *)(si + 1), boot);
+    si->console.dom0.info_size =
+        (uint32_t)vga_console_info((struct dom0_vga_console_info *)(si + 1));
     str_copy((char *)si->cmd_line, boot->module[0].cmdline, sizeof(si->cmd_line));
 }
 

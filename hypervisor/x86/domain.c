@@ -49,6 +49,12 @@ void arch_domain_free(struct domain *d)
     ports_domain_free(d);
 }
 
+void arch_vm_assist_changed(struct domain *d)
+{
+    for_each_vcpu (d, v)
+        bounce_update_fast_entry(v);
+}
+
 /* CR0 as a PV kernel finds it: protected mode, paging, write protection; native FPU errors. */
 #define GUEST_CR0                                                                                  \
     (X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_PG)
