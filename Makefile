@@ -258,6 +258,22 @@ test: $(TEST_NEEDS)
 	$Q HYPERVISOR=$(or $(HYPERVISOR),$O/paravane) KERNEL=$(KERNEL) \
 		prove $(PROVE_FLAGS) -j2 -e '' $(TESTS)
 
+# --- measuring: instructions under QEMU, beside Xen (docs/PERFORMANCE.md) -------------------------
+
+$B/cache/xen-4.17/.version:
+	$Q $(CD)/fetch-package xen-hypervisor-4.17-amd64 $(@D)
+
+$B/bench/xen: $B/cache/xen-4.17/.version
+	$Q mkdir -p $(@D)
+	$Q gunzip -c $(<D)/boot/xen-4.17-amd64.gz >$@
+
+.PHONY: bench bench-profile
+bench: $B/paravane $B/bench/xen $(CONTROL_DOMAIN)
+	$Q KERNEL=$(KERNEL) tests/bench/run $(ARGS)
+
+bench-profile: $B/paravane $(CONTROL_DOMAIN)
+	$Q KERNEL=$(KERNEL) tests/bench/profile $(ARGS)
+
 # --- checks of the source -----------------------------------------------------------------------
 
 C_FILES := $(sort $(shell find hypervisor include toolstack tests -name '*.[ch]' 2>/dev/null))
@@ -320,9 +336,9 @@ deps:
 	fi
 
 # These install what they need by themselves, before anything is compiled or fetched.
-ifneq ($(filter run test iso check,$(MAKECMDGOALS)),)
+ifneq ($(filter run test iso bench bench-profile check,$(MAKECMDGOALS)),)
 $(HV_OBJ) $O/asm_offsets.s $O/paravane.lds $O/symbols-empty.S $(UNPACK_OBJ) $(UNIT_BIN:=.mk): | deps
-$B/cache/linux-6.1/.version $B/cache/busybox-static/.version: | deps
+$B/cache/linux-6.1/.version $B/cache/busybox-static/.version $B/cache/xen-4.17/.version: | deps
 check-format check-cppcheck check-tidy: | deps
 endif
 
@@ -345,6 +361,7 @@ help:
 #: make test        every test; T=NAME: one
 #: make unit        the tests that need no QEMU; T=NAME: one
 #: make check       formatting, cppcheck, clang-tidy
+#: make bench       measure beside Xen 4.17 and no hypervisor; bench-profile: where it is spent
 #: make docs        what is generated of docs/
 #: make iso         build/paravane.iso, bootable by BIOS and UEFI
 #: make deps        install by apt what all of this needs
