@@ -285,6 +285,7 @@ check: check-format check-cppcheck check-tidy check-docs
 
 check-docs:
 	$Q docs/mkcmdline | cmp - docs/command-line.md
+	$Q docs/mkabi | cmp - docs/abi-coverage.md
 
 check-format:
 	$(call say,FORMAT,$(words $(C_FILES)) files)
@@ -310,6 +311,8 @@ check-tidy:
 .PHONY: docs
 docs:
 	$Q docs/mkcmdline >docs/command-line.md
+	$Q mkdir -p $B
+	$Q docs/mkabi >$B/abi-coverage.md && mv $B/abi-coverage.md docs/abi-coverage.md
 
 # --- what must be installed ---------------------------------------------------------------------
 
