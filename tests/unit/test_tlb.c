@@ -161,10 +161,10 @@ static void anything(void)
     bool blocked = false;
     for (unsigned i = 0; i < CPUS; i++)
         blocked |= irqs_off[i];
-    if (away[cpu])
+    if (what < 8) /* also by speculation, wherever the CPU is stopped */
+        translation[cpu][p] |= page[p].mapped;
+    else if (away[cpu])
         return;
-    if (what < 8)
-        on(cpu, true, do_touch, p);
     else if (what < 11)
         on(cpu, true, do_unmap, p);
     else if (what < 13)
