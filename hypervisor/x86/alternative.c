@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Instructions chosen at boot. Text is read-only: it is written through the direct map. */
+/*
+ * Instructions chosen at boot, written through the direct map before paging_init() makes the code
+ * read-only.
+ */
 #include "x86/alternative.h"
 
 #include <arch/memory.h>
@@ -18,6 +21,21 @@ static_assert(sizeof(struct alternative) == 24, "as ALT_SITE lays it out");
 extern const struct alternative alternatives_start[], alternatives_end[];
 
 extern const uint16_t verw_selector; /* entry.S */
+extern const char fill_return_stack[];
+
+/* What the last four bytes of the instruction name, relative to its end; NULL: they are what they
+ * are. */
+static const void *operand(unsigned feature)
+{
+    switch (feature) {
+    case ALT_VERW:
+        return &verw_selector;
+    case ALT_RSB:
+        return fill_return_stack;
+    default:
+        return NULL;
+    }
+}
 
 void alternatives_apply(uint32_t features)
 {
@@ -26,8 +44,8 @@ void alternatives_apply(uint32_t features)
             continue;
         void *site = maddr_to_virt(image_maddr((void *)a->site));
         memcpy(site, a->bytes, a->length);
-        if (a->feature == ALT_VERW) {
-            int32_t distance = (int32_t)((uint64_t)&verw_selector - (a->site + a->length));
+        if (operand(a->feature) != NULL) {
+            int32_t distance = (int32_t)((uint64_t)operand(a->feature) - (a->site + a->length));
             memcpy((uint8_t *)site + a->length - sizeof(distance), &distance, sizeof(distance));
         }
     }

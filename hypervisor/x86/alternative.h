@@ -8,6 +8,7 @@
 
 #define ALT_SMAP 1 /* STAC and CLAC */
 #define ALT_VERW 2 /* VERW, to clear CPU buffers on the way to a guest */
+#define ALT_RSB  3 /* fill the return stack on the way in */
 
 #ifdef __ASSEMBLER__
 
@@ -30,6 +31,12 @@
         .macro ALT_VERW_SITE
 771:    .byte 0x0f, 0x1f, 0x80, 0, 0, 0, 0 /* nopl 0(%rax) */
         ALT_SITE ALT_VERW, 7, 0x0f, 0x00, 0x2d, 0, 0, 0, 0
+        .endm
+
+/* CALL fill_return_stack; the displacement as above. Overwrites %rcx. */
+        .macro ALT_RSB_SITE
+771:    .byte 0x0f, 0x1f, 0x44, 0x00, 0x00 /* nopl 0(%rax,%rax) */
+        ALT_SITE ALT_RSB, 5, 0xe8, 0, 0, 0, 0
         .endm
 
         .macro FORBID_GUEST_ACCESS

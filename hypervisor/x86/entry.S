@@ -46,6 +46,7 @@
         push    %r13
         push    %r14
         push    %r15
+        ALT_RSB_SITE
         .endm
 
         .macro RESTORE_REGS
@@ -377,6 +378,26 @@ entry_sysenter:
         mov     %rsp, %rdi
         call    sysenter_entry
         jmp     ret_to_guest
+
+/*
+ * Thirty-two harmless entries over what the guest left in the return stack, where SMEP does not
+ * make its addresses useless. Each call's return is only ever speculated to.
+ */
+        .globl  fill_return_stack
+fill_return_stack:
+        mov     $16, %ecx
+1:      call    3f
+2:      pause
+        lfence
+        jmp     2b
+3:      call    5f
+4:      pause
+        lfence
+        jmp     4b
+5:      dec     %ecx
+        jnz     1b
+        add     $(32 * 8), %rsp
+        ret
 
 /* A selector that VERW finds writable (what it names in the guest's GDT does not matter to it). */
         .section .rodata

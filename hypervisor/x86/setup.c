@@ -63,7 +63,8 @@ static void adapt_to_cpu(void)
     cpu_init();
     fpu_cpu_init();
     alternatives_apply((cpu_features.smap ? 1u << ALT_SMAP : 0) |
-                       (spec_ctrl.verw ? 1u << ALT_VERW : 0));
+                       (spec_ctrl.verw ? 1u << ALT_VERW : 0) |
+                       (spec_ctrl.rsb_stuff ? 1u << ALT_RSB : 0));
 }
 
 static void init_memory(void)

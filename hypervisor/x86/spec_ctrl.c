@@ -39,11 +39,8 @@
 #define SPEC_CTRL_STIBP 2u
 #define EFER_AUTO_IBRS  (1ul << 21)
 
-/* Set by the Makefile when the compiler guards each indirect jump. */
-#ifdef PARAVANE_RETPOLINE
-static const bool retpolines = true;
-#else
-static const bool retpolines = false;
+#ifndef PARAVANE_RETPOLINE
+#error "the defences rest on retpolines: build with them"
 #endif
 
 struct spec_ctrl spec_ctrl;
@@ -95,12 +92,11 @@ static void print_choice(const struct abilities *a)
     const char *ibrs = "none";
     if (auto_ibrs)
         ibrs = "automatic";
-    else if (spec_ctrl.msr_value_hv & SPEC_CTRL_IBRS)
-        ibrs = spec_ctrl.msr_write ? "on entry" : "always";
-    log_info("Speculation: retpolines %s; IBRS %s; STIBP %s; IBPB %s; VERW %s; RSB stuffing %s; "
+    else if (spec_ctrl.msr_value & SPEC_CTRL_IBRS)
+        ibrs = "always";
+    log_info("Speculation: retpolines; IBRS %s; STIBP %s; IBPB %s; VERW %s; RSB stuffing %s; "
              "Meltdown %s",
-             retpolines ? "yes" : "no", ibrs,
-             spec_ctrl.msr_value_hv & SPEC_CTRL_STIBP ? "on" : "off",
+             ibrs, spec_ctrl.msr_value & SPEC_CTRL_STIBP ? "on" : "off",
              spec_ctrl.ibpb_on_switch ? "at switches" : "none",
              spec_ctrl.verw ? "on exit" : "not needed", spec_ctrl.rsb_stuff ? "on entry" : "off",
              has_meltdown(a) ? "UNDEFENDED" : "not affected");
@@ -115,14 +111,8 @@ void spec_ctrl_choose(void)
     if (options.spec_ctrl) {
         have_msr = a.ibrs || a.stibp;
         auto_ibrs = a.auto_ibrs;
-        uint64_t constant = a.stibp && a.smt ? SPEC_CTRL_STIBP : 0;
-        if (a.ibrs_all)
-            constant |= SPEC_CTRL_IBRS;
-        spec_ctrl.msr_value_guest = constant;
-        /* IBRS of the first kind must be set anew after each entry, which retpolines spare us. */
-        bool entry_ibrs = a.ibrs && !auto_ibrs && !retpolines;
-        spec_ctrl.msr_value_hv = constant | (entry_ibrs ? SPEC_CTRL_IBRS : 0);
-        spec_ctrl.msr_write = spec_ctrl.msr_value_hv != spec_ctrl.msr_value_guest;
+        spec_ctrl.msr_value =
+            (a.stibp && a.smt ? SPEC_CTRL_STIBP : 0) | (a.ibrs_all ? SPEC_CTRL_IBRS : 0);
         spec_ctrl.verw = needs_verw(&a);
         spec_ctrl.ibpb_on_switch = a.ibpb;
         /* With SMEP a return address that a guest planted is no address to execute at. */
@@ -136,5 +126,5 @@ void spec_ctrl_init_cpu(void)
     if (auto_ibrs)
         wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_AUTO_IBRS);
     if (have_msr)
-        wrmsr(MSR_SPEC_CTRL, spec_ctrl.msr_value_hv);
+        wrmsr(MSR_SPEC_CTRL, spec_ctrl.msr_value);
 }

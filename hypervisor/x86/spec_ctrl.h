@@ -5,11 +5,13 @@
 
 #include "core/types.h"
 
-/* Read by the entry and exit paths. */
+/*
+ * Indirect jumps are retpolines in every build, so that MSR_SPEC_CTRL stays as it is for the
+ * hypervisor and for guests. What entry and exit do besides is patched in (x86/alternative.h).
+ */
 struct spec_ctrl {
-    uint64_t msr_value_hv, msr_value_guest; /* of MSR_SPEC_CTRL, in either mode */
-    bool msr_write;                         /* they differ: write the MSR at each crossing */
-    bool verw;                              /* VERW on the way to a guest clears CPU buffers */
+    uint64_t msr_value;  /* of MSR_SPEC_CTRL */
+    bool verw;           /* VERW on the way to a guest clears CPU buffers */
     bool ibpb_on_switch; /* MSR_PRED_CMD when another domain's vCPU is put on the CPU */
     bool rsb_stuff;      /* overwrite the return stack on entry from a guest */
 };
