@@ -52,7 +52,7 @@ static bool note_frame(mfn_t mfn)
     if (own & OWN_ALLOCATED)
         audit_note(mfn, 1, 0);
     if (own & OWN_SHARED)
-        audit_note(mfn, 1, 1);
+        audit_note(mfn, own_owner(own).v != DOMID_XEN, 1);
     if (type & TYPE_PINNED)
         audit_note(mfn, 1, 1);
     if (state == TS_PARTIAL)

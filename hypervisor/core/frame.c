@@ -3,8 +3,8 @@
  * Ownership and references of frames (word 0 of struct frame).
  *
  * Invariant: an owned frame has at least one reference until it is freed; the allocation holds one
- * of them while OWN_ALLOCATED (or OWN_SHARED) is set. A domain's tot_pages counts its owned frames that are
- * not shared ones, and the domain structure stays while that is above zero.
+ * of them while OWN_ALLOCATED (or OWN_SHARED) is set. A domain's tot_pages counts its owned frames
+ * that are not shared ones, and the domain structure stays while that is above zero.
  */
 #include "core/frame_private.h"
 
@@ -16,7 +16,7 @@
 /* One chunk of a domain's owned-frame bitmap. */
 #define CHUNK_SHIFT 9u
 
-static void chunk_mark(struct domain *d, mfn_t mfn)
+void frame_chunk_mark(struct domain *d, mfn_t mfn)
 {
     unsigned chunk = (unsigned)(mfn.v >> CHUNK_SHIFT);
     if (!bit_test(chunk, d->owned_chunks))
@@ -31,19 +31,15 @@ size_t frame_chunk_bitmap_bytes(void)
 /* The first and the last counted frame of a domain hold and drop a reference to its structure. */
 static int account_add(struct domain *d, uint64_t frames)
 {
-    int rc = 0;
-    lock(&d->pages_lock);
+    ASSERT(lock_held(&d->pages_lock));
     if (d->is_dying)
-        rc = -XEN_EINVAL;
-    else if (d->tot_pages + frames > d->max_pages)
-        rc = -XEN_E2BIG;
-    else {
-        if (d->tot_pages == 0)
-            atomic_fetch_add(&d->refs, 1);
-        d->tot_pages += frames;
-    }
-    unlock(&d->pages_lock);
-    return rc;
+        return -XEN_EINVAL;
+    if (d->tot_pages + frames > d->max_pages)
+        return -XEN_E2BIG;
+    if (d->tot_pages == 0)
+        atomic_fetch_add(&d->refs, 1);
+    d->tot_pages += frames;
+    return 0;
 }
 
 static void account_remove(struct domain *d)
@@ -55,20 +51,25 @@ static void account_remove(struct domain *d)
         domain_put(d);
 }
 
+/* One reference, d's. */
+static uint64_t own_word(const struct domain *d, uint64_t flags)
+{
+    return OWN_REF_ONE | ((uint64_t)d->id.v << OWN_OWNER_SHIFT) | OWN_FLAG | flags;
+}
+
 int frame_assign(struct domain *d, mfn_t mfn, unsigned order)
 {
     uint64_t count = 1ull << order;
+    /* To the end under the lock: once d is known to die, all its frames are there to be found. */
+    lock(&d->pages_lock);
     int rc = account_add(d, count);
-    if (rc)
-        return rc;
-    uint64_t own = OWN_REF_ONE | ((uint64_t)d->id.v << OWN_OWNER_SHIFT) | OWN_FLAG | OWN_ALLOCATED;
-    for (uint64_t i = 0; i < count; i += 1ull << CHUNK_SHIFT)
-        chunk_mark(d, mfn_add(mfn, i));
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count && rc == 0; i++) {
+        frame_chunk_mark(d, mfn_add(mfn, i));
         *frame_type_word(mfn_add(mfn, i)) = 0;
-        atomic_store(frame_own(mfn_add(mfn, i)), own);
+        atomic_store(frame_own(mfn_add(mfn, i)), own_word(d, OWN_ALLOCATED));
     }
-    return 0;
+    unlock(&d->pages_lock);
+    return rc;
 }
 
 void frame_share(struct domain *d, mfn_t mfn, bool writable)
@@ -76,14 +77,19 @@ void frame_share(struct domain *d, mfn_t mfn, bool writable)
     /* A page table it can never become: the type reference of FT_WRITABLE is held for good, or, for
      * a read-only one, a reference of type FT_NONE. */
     enum frame_type type = writable ? FT_WRITABLE : FT_NONE;
-    chunk_mark(d, mfn);
     *frame_type_word(mfn) = type_word(type, TS_VALID, 0, 1);
-    atomic_store(frame_own(mfn),
-                 OWN_REF_ONE | ((uint64_t)d->id.v << OWN_OWNER_SHIFT) | OWN_FLAG | OWN_SHARED);
+    atomic_store(frame_own(mfn), own_word(d, OWN_SHARED));
 }
 
 void frame_unshare(mfn_t mfn)
 {
+    /* Mappings may outlive the sharing, and d: the next domain of its number has no right here. */
+    uint64_t *word = frame_own(mfn);
+    uint64_t own = atomic_load(word), new;
+    do {
+        ASSERT((own & OWN_SHARED) && own_owner(own).v != DOMID_XEN);
+        new = (own & ~OWN_OWNER_MASK) | ((uint64_t)DOMID_XEN << OWN_OWNER_SHIFT);
+    } while (!atomic_cas(word, &own, new));
     frame_put(mfn);
 }
 
@@ -154,9 +160,7 @@ int frame_detach(struct domain *d, mfn_t mfn)
 {
     if (!mfn_valid(mfn))
         return -XEN_EINVAL;
-    uint64_t sole =
-        OWN_REF_ONE | ((uint64_t)d->id.v << OWN_OWNER_SHIFT) | OWN_FLAG | OWN_ALLOCATED;
-    uint64_t own = sole;
+    uint64_t own = own_word(d, OWN_ALLOCATED);
     /* With one reference there is no type reference, pin or half-built table: each has one too. */
     if (!atomic_cas(frame_own(mfn), &own, 0ull))
         return own & OWN_ALLOCATED && own_owner(own).v == d->id.v ? -XEN_EBUSY : -XEN_EINVAL;
@@ -166,13 +170,14 @@ int frame_detach(struct domain *d, mfn_t mfn)
 
 int frame_attach(struct domain *d, mfn_t mfn)
 {
+    lock(&d->pages_lock);
     int rc = account_add(d, 1);
-    if (rc)
-        return rc;
-    chunk_mark(d, mfn);
-    atomic_store(frame_own(mfn), OWN_REF_ONE | ((uint64_t)d->id.v << OWN_OWNER_SHIFT) | OWN_FLAG |
-                                     OWN_ALLOCATED);
-    return 0;
+    if (rc == 0) {
+        frame_chunk_mark(d, mfn);
+        atomic_store(frame_own(mfn), own_word(d, OWN_ALLOCATED));
+    }
+    unlock(&d->pages_lock);
+    return rc;
 }
 
 void frame_discard(mfn_t mfn)
@@ -185,37 +190,54 @@ void frame_discard(mfn_t mfn)
 
 /*
  * One frame of a dying domain: what pins it goes, a half-built table is taken down, and then the
- * allocation's reference. Tables in use by others that are still to come go with those.
+ * allocation's reference. *worked: something was there to be done.
  */
-static int release_one(struct domain *d, mfn_t mfn)
+static int release_one(struct domain *d, mfn_t mfn, bool *worked)
 {
     if (!frame_get(mfn, d))
         return 0;
-    int rc = frame_unpin(d, mfn, NULL);
-    if (rc == -XEN_EINVAL)
-        rc = 0; /* not pinned */
-    if (rc == 0)
-        rc = frame_finish_teardown(mfn);
-    if (rc == 0 && allocation_drop(d, mfn))
+    if (frame_unpin(d, mfn, NULL) == 0)
+        *worked = true;
+    int rc = frame_finish_teardown(mfn);
+    if (rc == 0 && allocation_drop(d, mfn)) {
         frame_put(mfn);
+        *worked = true;
+    }
     frame_put(mfn);
     return rc;
 }
 
+static int release_chunk(struct domain *d, unsigned chunk)
+{
+    bool worked = false;
+    for (uint64_t i = 0; i < 1ull << CHUNK_SHIFT; i++) {
+        mfn_t mfn = MFN(((uint64_t)chunk << CHUNK_SHIFT) + i);
+        if (!mfn_valid(mfn))
+            continue;
+        if (worked && preempt_wanted())
+            return -XEN_ERESTART;
+        int rc = release_one(d, mfn, &worked);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/*
+ * A chunk's mark goes before its frames are looked at: a table that is taken down may leave one
+ * below it half done, in a chunk dealt with before, and then that one is marked anew.
+ */
 int frame_release_all(struct domain *d)
 {
     unsigned chunks = (unsigned)(frame_max().v >> CHUNK_SHIFT) + 1;
-    unsigned chunk = 0;
-    while ((chunk = bitmap_find_set(d->owned_chunks, chunks, chunk)) < chunks) {
-        mfn_t first = MFN((uint64_t)chunk << CHUNK_SHIFT);
-        for (unsigned i = 0; i < 1u << CHUNK_SHIFT; i++) {
-            if (!mfn_valid(mfn_add(first, i)))
-                continue;
-            int rc = release_one(d, mfn_add(first, i));
-            if (rc)
-                return rc;
-        }
+    unsigned chunk;
+    while ((chunk = bitmap_find_set(d->owned_chunks, chunks, 0)) < chunks) {
         bit_clear(chunk, d->owned_chunks);
+        int rc = release_chunk(d, chunk);
+        if (rc) {
+            bit_set(chunk, d->owned_chunks);
+            return rc;
+        }
         if (preempt_wanted())
             return -XEN_ERESTART;
     }

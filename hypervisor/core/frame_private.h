@@ -4,6 +4,7 @@
  *
  * Word 0, ownership (a free frame's belongs to the heap, whose bits avoid 31..8):
  *   63..32 references    31..16 owner    15..8 flags    7..0 zero
+ *   A shared frame's owner is DOMID_XEN when it is no longer shared, but still mapped.
  * Word 1, type:
  *   63..32 type references; while IDLE: the TLB epoch when the last one went
  *   17..8  progress of validation: entries [0, progress) hold their references
@@ -23,6 +24,7 @@
 #define OWN_ANY 0xffffff00ull
 #define OWN_REF_ONE (1ull << 32)
 #define OWN_OWNER_SHIFT 16
+#define OWN_OWNER_MASK (0xffffull << OWN_OWNER_SHIFT)
 
 static inline uint32_t own_refs(uint64_t own)
 {
@@ -90,7 +92,13 @@ static inline uint64_t *frame_type_word(mfn_t mfn)
 /* Entries of a page table, and 8-byte descriptors of a descriptor page. */
 #define TABLE_ENTRIES 512u
 
-/* Counts stop here: a further reference is refused. */
-#define COUNT_MAX 0xfffffff0u
+/*
+ * Counts stop here: a further reference is refused. What is taken without a check has its place above:
+ * one reference of the state PARTIAL, and one for each vCPU that remembers the table (torn_tables).
+ */
+#define COUNT_MAX 0xffff0000u
+
+/* Have frame_release_all() look at the frame. */
+void frame_chunk_mark(struct domain *d, mfn_t mfn);
 
 #endif

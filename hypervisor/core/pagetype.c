@@ -4,22 +4,27 @@
  *
  *   from             to                 who           what happens
  *   IDLE(any)        BUSY(T)            get           a type change pays the TLB flush of the stamp
- *   IDLE(any)        VALID(T)           get           T needs no validation (writable); flush as above
- *   BUSY(T)          VALID(T) 1         get           every entry has its references
+ *   BUSY(T)          VALID(T) 1         get           every entry has its references, or T has none
  *   BUSY(T)          PARTIAL(T) n       get, put      work is pending: entries [0, n) have theirs
- *   BUSY(T)          IDLE(T) stamp      get, put      validation failed, or the table is taken down
+ *   BUSY(T)          IDLE(T) stamp      get, put      not valid, taken down, or the last put
  *   VALID(T) c       VALID(T) c+1       get
  *   VALID(T) c>1     VALID(T) c-1       put
- *   VALID(T) 1       BUSY(T)            put           T is a table
- *   VALID(T) 1       IDLE(T) stamp      put           T is not
+ *   VALID(T) 1       BUSY(T)            put
  *   PARTIAL(T) n     BUSY(T)            get T, or anyone who takes it down
  *
- * Every step is one compare-and-exchange. BUSY belongs to the CPU that made it; others wait, with interrupts on. A
- * table refers only to tables of lower level, so that the waiting has an end. PARTIAL holds a reference of its own
- * and no type reference, so that nobody need come back for it: a domain's death finds it.
+ * Every step is one compare-and-exchange. BUSY belongs to the CPU that made it. Who wants the same
+ * type waits, with interrupts on: a table refers only to tables of lower level, so that the waiting
+ * has an end. Who wants another type is refused, as if the frame were still in use: it may be an
+ * entry somewhere below the very table that the CPU is validating.
  *
- * Why a flush on a type change: a CPU may still hold a writable translation of a frame that becomes a
- * table, or walk through a former table that is written as data now (Intel SDM 3A 4.10.4.3).
+ * PARTIAL holds a reference of its own and no type reference, so that nobody need come back for it:
+ * a domain's death finds it.
+ *
+ * The stamp is read in BUSY, when nobody can take the type again: read before the last reference is
+ * dropped, it could be older than a translation made and unmapped by another vCPU in between.
+ *
+ * Why a flush on a type change: a CPU may still hold a writable translation of a frame that becomes
+ * a table, or walk through a former table that is written as data now (Intel SDM 3A 4.10.4.3).
  */
 #include "core/frame_private.h"
 
@@ -33,7 +38,8 @@ static bool type_is_checked(enum frame_type type)
     return type != FT_WRITABLE && type != FT_NONE;
 }
 
-/* The state BUSY belongs to us alone, so that a plain store ends it. PINNED is never set meanwhile. */
+/* The state BUSY belongs to us alone, so that a plain store ends it. PINNED is never set meanwhile.
+ */
 static void busy_end(mfn_t mfn, uint64_t word)
 {
     atomic_store(frame_type_word(mfn), word);
@@ -44,10 +50,11 @@ static void busy_to_idle(mfn_t mfn, enum frame_type type)
     busy_end(mfn, type_word(type, TS_IDLE, 0, arch_tlb_stamp()));
 }
 
-/* The caller holds a reference, so that another can be had. */
+/* The caller holds a reference, so that another can be had, and that the owner stays. */
 static void busy_to_partial(mfn_t mfn, enum frame_type type, unsigned progress)
 {
     atomic_fetch_add(frame_own(mfn), OWN_REF_ONE);
+    frame_chunk_mark(domain_by_id(frame_owner(mfn)), mfn);
     busy_end(mfn, type_word(type, TS_PARTIAL, progress, 0));
 }
 
@@ -142,6 +149,8 @@ int frame_get_type(mfn_t mfn, enum frame_type type)
             break;
         }
         case TS_BUSY:
+            if (type_of(word) != type)
+                return -XEN_EBUSY;
             cpu_relax();
             break;
         }
@@ -153,21 +162,20 @@ void frame_put_type_torn(mfn_t mfn, struct torn_tables *torn)
 {
     uint64_t *at = frame_type_word(mfn);
     uint64_t word = atomic_load(at);
+    enum frame_type type = type_of(word);
     for (;;) {
-        enum frame_type type = type_of(word);
         BUG_ON(type_state(word) != TS_VALID);
         if (type_count(word) > 1) {
             if (atomic_cas(at, &word, word - TYPE_COUNT_ONE))
                 return;
-        } else if (type_is_checked(type)) {
-            if (atomic_cas(at, &word, type_word(type, TS_BUSY, 0, 0))) {
-                (void)busy_take_down(mfn, type, TABLE_ENTRIES, torn);
-                return;
-            }
-        } else if (atomic_cas(at, &word, type_word(type, TS_IDLE, 0, arch_tlb_stamp()))) {
-            return;
+        } else if (atomic_cas(at, &word, type_word(type, TS_BUSY, 0, 0))) {
+            break;
         }
     }
+    if (type_is_checked(type))
+        (void)busy_take_down(mfn, type, TABLE_ENTRIES, torn);
+    else
+        busy_to_idle(mfn, type);
 }
 
 void frame_put_type(mfn_t mfn)
@@ -242,7 +250,8 @@ int frame_resume_teardown(struct torn_tables *torn)
         if (rc)
             return rc;
     }
-    return 0;
+    /* The last entry of a table may have left the one below half done. */
+    return torn_any(torn) ? -XEN_ERESTART : 0;
 }
 
 /* ---- Pinned tables --------------------------------------------------------------------------- */
@@ -264,8 +273,13 @@ int frame_pin(struct domain *d, mfn_t mfn, enum frame_type type)
     int rc = frame_get_both(mfn, d, type);
     if (rc)
         return rc;
-    if (pin_flip(mfn, true))
-        return 0;
+    if (pin_flip(mfn, true)) {
+        if (!READ_ONCE(d->is_dying))
+            return 0;
+        /* frame_release_all() may have been here already; if not, it has unpinned it by now. */
+        if (!pin_flip(mfn, false))
+            return -XEN_EINVAL;
+    }
     frame_put_both(mfn);
     return -XEN_EINVAL;
 }

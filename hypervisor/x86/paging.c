@@ -283,7 +283,10 @@ mfn_t m2p_chunk_mfn(unsigned chunk)
 
 bool paging_frame_chunk_present(uint64_t chunk)
 {
-    return chunk < FRAME_CHUNKS && ((frame_chunks[chunk / 64] >> (chunk % 64)) & 1);
+    if (chunk >= FRAME_CHUNKS)
+        return false;
+    chunk = array_index_nospec(chunk, FRAME_CHUNKS);
+    return (frame_chunks[chunk / 64] >> (chunk % 64)) & 1;
 }
 
 mfn_t paging_frame_table_end(void)

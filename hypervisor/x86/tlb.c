@@ -16,6 +16,7 @@
 #include "x86/x86.h"
 
 static uint32_t epoch = 1;
+#define EPOCH_LAP (1u << 28)
 /* The epoch that was last given out as a stamp: a hint that it is time for the next one. */
 static uint32_t epoch_stamped;
 
@@ -32,12 +33,28 @@ uint32_t arch_tlb_stamp(void)
     return now;
 }
 
+/*
+ * From one epoch to the next, unless another CPU was faster. Epochs wrap and are compared by
+ * distance, so that no CPU may go 2^31 of them without a flush: at times everyone is asked for one,
+ * and not waited for.
+ */
+static bool epoch_advance(uint32_t now)
+{
+    if (!atomic_cas(&epoch, &now, now + 1))
+        return false;
+    if ((now + 1) % EPOCH_LAP == 0)
+        for_each_cpu(cpu, cpu_online_mask) if (cpu != cpu_id()) apic_send_ipi(cpu, VECTOR_TLB);
+    return true;
+}
+
 /* The epoch to record for a flush that is about to be made. */
 static uint32_t epoch_for_flush(void)
 {
     uint32_t now = atomic_load(&epoch);
-    if (READ_ONCE(epoch_stamped) == now && atomic_cas(&epoch, &now, now + 1))
-        now++;
+    if (READ_ONCE(epoch_stamped) == now) {
+        (void)epoch_advance(now);
+        now = atomic_load(&epoch);
+    }
     return now;
 }
 
@@ -115,7 +132,6 @@ void arch_tlb_flush_stamp(uint32_t stamp)
     }
     if (cpumask_empty(stale))
         return;
-    uint32_t now = stamp;
-    (void)atomic_cas(&epoch, &now, stamp + 1);
+    (void)epoch_advance(stamp);
     tlb_flush_mask(stale);
 }

@@ -53,8 +53,11 @@ int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned fla
     struct slot s;
     if (!slot_hold(v, host_addr, flags, &s))
         return flags & GNTMAP_contains_pte ? GNTST_general_error : GNTST_bad_virt_addr;
+    /* Nobody, for a page that its owner has stopped sharing with the hypervisor. */
     struct domain *owner = domain_by_id(frame_owner(frame));
-    int rc = entry_set(1, s.entry, grant_entry(frame, flags), false, NULL, v->domain, owner);
+    int rc = -XEN_EINVAL;
+    if (owner != NULL)
+        rc = entry_set(1, s.entry, grant_entry(frame, flags), false, NULL, v->domain, owner);
     slot_drop(&s);
     return rc ? GNTST_general_error : GNTST_okay;
 }

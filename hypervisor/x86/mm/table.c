@@ -28,11 +28,12 @@ int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner, 
         return segdesc_page_acquire(table, progress);
     unsigned level = type;
     uint64_t *entries = mfn_to_virt(table);
+    bool any = false;
     for (; *progress < PTES_PER_TABLE; (*progress)++) {
         uint64_t *slot = &entries[*progress];
         if (!(*slot & PTE_PRESENT) || !slot_is_guest(level, *progress))
             continue;
-        if (level > 1 && *progress != 0 && preempt_wanted())
+        if (any && level > 1 && preempt_wanted())
             return -XEN_ERESTART;
         uint64_t entry = *slot;
         int rc = entry_acquire(level, &entry, owner, owner);
@@ -40,6 +41,7 @@ int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner, 
             return rc;
         if (entry != *slot)
             *slot = entry;
+        any = true;
     }
     if (level == 4)
         paging_fill_slots(entries);

@@ -171,12 +171,14 @@ long hc_mmu_update(struct vcpu *v, struct hypercall_args *a)
 
 /* ---- By virtual address -------------------------------------------------------------------- */
 
-static long va_mapping(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags,
-                       const struct domain *pages)
+static int va_mapping(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags,
+                      const struct domain *pages)
 {
     mfn_t l1;
     tlb_flush_t owed;
-    int rc = flush_decode(v, va, flags, &owed);
+    int rc = frame_resume_teardown(&v->arch.torn);
+    if (rc == 0)
+        rc = flush_decode(v, va, flags, &owed);
     if (rc)
         return rc;
     if (!walk_hold_l1(v, va, &l1))
@@ -191,7 +193,8 @@ static long va_mapping(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags
 
 long hc_update_va_mapping(struct vcpu *v, struct hypercall_args *a)
 {
-    return va_mapping(v, a->arg[0], a->arg[1], a->arg[2], v->domain);
+    int rc = va_mapping(v, a->arg[0], a->arg[1], a->arg[2], v->domain);
+    return rc == -XEN_ERESTART ? hypercall_continue(__HYPERVISOR_update_va_mapping, 3, a->arg) : rc;
 }
 
 long hc_update_va_mapping_otherdomain(struct vcpu *v, struct hypercall_args *a)
@@ -200,7 +203,9 @@ long hc_update_va_mapping_otherdomain(struct vcpu *v, struct hypercall_args *a)
     int rc = page_owner_get(v, DOMID((uint16_t)a->arg[3]), &pages);
     if (rc)
         return rc;
-    long out = va_mapping(v, a->arg[0], a->arg[1], a->arg[2], pages);
+    rc = va_mapping(v, a->arg[0], a->arg[1], a->arg[2], pages);
     domain_put(pages);
-    return out;
+    if (rc == -XEN_ERESTART)
+        return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, a->arg);
+    return rc;
 }

@@ -25,10 +25,15 @@ static inline mfn_t virt_to_mfn(const void *va)
     return MFN(((uintptr_t)va - DIRECTMAP_START) >> PAGE_SHIFT);
 }
 
-/* Only for frames with an entry: mfn_valid(). */
+/*
+ * Only for frames with an entry: mfn_valid(). A CPU that has run past that check with a guest's
+ * number still reads nothing but the frame table.
+ */
+#define FRAME_ENTRY_SIZE 16ul
+#define FRAME_ENTRY_MASK ((FRAME_TABLE_END - FRAME_TABLE_START) / FRAME_ENTRY_SIZE - 1)
 static inline struct frame *frame_entry(mfn_t m)
 {
-    return (struct frame *)(FRAME_TABLE_START + m.v * 16);
+    return (struct frame *)(FRAME_TABLE_START + (m.v & FRAME_ENTRY_MASK) * FRAME_ENTRY_SIZE);
 }
 
 /* Machine-to-phys: written here (the guests' own view is read-only). Only for mfn_valid() frames. */

@@ -6,12 +6,14 @@
 
 #include "core/abi.h"
 #include "core/cpumask.h"
+#include "core/frame.h"
 
 struct arch_vcpu {
     struct cpu_user_regs regs;
     bool in_kernel;
     uint64_t cr2;
     cpumask_t dirty_cpus;
+    struct torn_tables torn;
 };
 
 struct arch_domain {

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The argument of the flush epochs, held against a model: CPUs touch mapped pages, pages are
+ * unmapped, stamped and given a new meaning, CPUs load CR3, and between any two steps of the real
+ * tlb.c that touch shared memory other CPUs do something. When a page gets a new meaning no CPU may
+ * have a translation of it.
+ *
+ * links: tests/unit/host.c
+ */
+#include "host.h"
+
+#include "core/atomic.h"
+#include "core/cpumask.h"
+#include "core/percpu.h"
+#include "x86/x86.h"
+
+static void step(void); /* others may run here */
+static void model_load_cr3(void);
+static void model_relax(void);
+static void model_invlpg(uint64_t va);
+
+#undef atomic_load
+#define atomic_load(p)                                                                             \
+    ({                                                                                             \
+        step();                                                                                    \
+        __typeof__(*(p)) v_ = __atomic_load_n((p), __ATOMIC_ACQUIRE);                              \
+        step();                                                                                    \
+        v_;                                                                                        \
+    })
+#undef READ_CR
+#define READ_CR(n) 0x1000ull
+#undef WRITE_CR
+#define WRITE_CR(n, val) ((void)(val), model_load_cr3())
+#define cpu_relax()      model_relax()
+#define invlpg(va)       model_invlpg(va)
+#include "x86/tlb.c"
+
+#define CPUS  4u
+#define PAGES 6u
+
+static bool translation[CPUS][PAGES]; /* in this CPU's TLB */
+static struct {
+    bool mapped;
+    uint32_t stamp; /* while not */
+    bool in_hand;   /* somebody is changing its meaning */
+} page[PAGES];
+static bool irqs_off[CPUS], away[CPUS], ipi_due[CPUS];
+static unsigned ipis, reused, stale, invalidated;
+static unsigned depth, chance; /* of others running at a step, in 256 */
+static uint32_t seed = 1;
+
+static uint32_t dice(void)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return seed >> 16;
+}
+
+static void model_invlpg(uint64_t va)
+{
+    (void)va;
+    invalidated++;
+}
+
+/* A CPU does something, with interrupts on or off, and then the one before goes on. */
+static void on(unsigned cpu, bool irqs, void (*fn)(unsigned), unsigned arg)
+{
+    unsigned was = host_cpu;
+    bool irqs_were = host_irqs_on, off_was = irqs_off[cpu], away_was = away[cpu];
+    host_cpu = cpu;
+    host_irqs_on = irqs;
+    irqs_off[cpu] = !irqs;
+    away[cpu] = true;
+    fn(arg);
+    away[cpu] = away_was;
+    irqs_off[cpu] = off_was;
+    host_irqs_on = irqs_were;
+    host_cpu = was;
+}
+
+static void handle_ipi(unsigned arg)
+{
+    (void)arg;
+    tlb_flush_ipi();
+}
+
+static void deliver(unsigned cpu)
+{
+    if (!ipi_due[cpu] || irqs_off[cpu])
+        return;
+    ipi_due[cpu] = false;
+    on(cpu, false, handle_ipi, 0);
+}
+
+void apic_send_ipi(unsigned cpu, unsigned vector)
+{
+    if (vector != VECTOR_TLB)
+        bail_out("vector %#x", vector);
+    ipis++;
+    ipi_due[cpu] = true;
+}
+
+static void model_relax(void)
+{
+    static unsigned turns;
+    for (unsigned cpu = 0; cpu < CPUS; cpu++)
+        deliver(cpu);
+    if (++turns % 1000000 == 0)
+        bail_out("a flush is waited for without end");
+}
+
+static void model_load_cr3(void)
+{
+    if (host_irqs_on)
+        bail_out("CR3 is loaded for a flush with interrupts on");
+    step();
+    memset(translation[host_cpu], 0, sizeof(translation[0]));
+    step();
+}
+
+/* ---- What CPUs do
+ * -------------------------------------------------------------------------------- */
+
+static void do_touch(unsigned p)
+{
+    if (page[p].mapped)
+        translation[host_cpu][p] = true;
+}
+
+static void do_unmap(unsigned p)
+{
+    if (!page[p].mapped || page[p].in_hand)
+        return;
+    page[p].in_hand = true;
+    page[p].mapped = false;
+    page[p].stamp = arch_tlb_stamp();
+    page[p].in_hand = false;
+}
+
+static void do_switch(unsigned p)
+{
+    (void)p;
+    tlb_load_cr3(0x2000);
+}
+
+static void do_reuse(unsigned p)
+{
+    if (page[p].mapped || page[p].in_hand)
+        return;
+    page[p].in_hand = true;
+    arch_tlb_flush_stamp(page[p].stamp);
+    for (unsigned cpu = 0; cpu < CPUS; cpu++)
+        stale += translation[cpu][p];
+    reused++;
+    page[p].mapped = true;
+    page[p].in_hand = false;
+}
+
+static void anything(void)
+{
+    unsigned cpu = dice() % CPUS, p = dice() % PAGES, what = dice() % 16;
+    bool blocked = false;
+    for (unsigned i = 0; i < CPUS; i++)
+        blocked |= irqs_off[i];
+    if (what < 8) /* also by speculation, wherever the CPU is stopped */
+        translation[cpu][p] |= page[p].mapped;
+    else if (away[cpu])
+        return;
+    else if (what < 11)
+        on(cpu, true, do_unmap, p);
+    else if (what < 13)
+        on(cpu, false, do_switch, p);
+    else if (!blocked) /* else a flush would wait for a CPU that is stopped here */
+        on(cpu, true, do_reuse, p);
+}
+
+static void step(void)
+{
+    if (depth >= 3 || dice() % 256 >= chance)
+        return;
+    depth++;
+    for (unsigned i = dice() % 4; i > 0; i--)
+        anything();
+    for (unsigned cpu = 0; cpu < CPUS; cpu++)
+        if (dice() % 4 == 0 && !away[cpu])
+            deliver(cpu);
+    depth--;
+}
+
+static void start(uint32_t first_epoch)
+{
+    cpu_online_mask.bits = (1u << CPUS) - 1;
+    memset(translation, 0, sizeof(translation));
+    memset(ipi_due, 0, sizeof(ipi_due));
+    chance = 0;
+    epoch = first_epoch;
+    epoch_stamped = first_epoch - 1;
+    for (unsigned i = 0; i < CPUS; i++)
+        per_cpu(tlb_seen, i) = first_epoch - 1;
+    for (unsigned p = 0; p < PAGES; p++)
+        page[p].mapped = true;
+    ipis = reused = stale = 0;
+}
+
+/* ---- Tests
+ * ---------------------------------------------------------------------------------------- */
+
+static void test_random(void)
+{
+    static const uint32_t first[] = {1, 0x7ffffff0u, 0xfffffff0u, (1u << 28) - 8};
+    for (unsigned i = 0; i < ARRAY_SIZE(first); i++) {
+        start(first[i]);
+        chance = 40;
+        for (unsigned n = 0; n < 150000; n++)
+            anything();
+        is(stale, 0, "no stale translation, epochs from %#x on", first[i]);
+        ok(reused > 1000 && epoch != first[i], "%u pages reused, epoch %#x, %u IPIs", reused, epoch,
+           ipis);
+    }
+}
+
+/* Only those CPUs that may have something are asked, and each once. */
+static void test_frugal(void)
+{
+    start(10);
+    on(0, true, do_unmap, 0);
+    is(page[0].stamp, 10, "the stamp is the epoch");
+    for (unsigned cpu = 1; cpu < CPUS; cpu++)
+        on(cpu, false, do_switch, 0);
+    is(epoch, 11, "the first flush after a stamp begins an epoch, others do not");
+    is(per_cpu(tlb_seen, 3), 11);
+    on(1, true, do_reuse, 0);
+    is(ipis, 1, "one CPU has not flushed since");
+    is(per_cpu(tlb_seen, 0), 11);
+    on(1, true, do_unmap, 0);
+    on(1, true, do_reuse, 0);
+    is(ipis, 1 + CPUS - 1, "all but the asking CPU get an interrupt when nobody has");
+    is(epoch, 12);
+    unsigned before = ipis;
+    page[0].mapped = false;
+    on(2, true, do_reuse, 0);
+    is(ipis, before, "and nobody a second time");
+    is(stale, 0);
+}
+
+/*
+ * A CPU that runs one guest and never loads CR3, while others make epochs pass: epochs are compared
+ * by distance, so half the circle must never come between.
+ */
+static void test_wrap(void)
+{
+    for (uint64_t apart = 1ull << 27; apart <= 1ull << 33; apart += 3ull << 26) {
+        start(7);
+        on(2, true, do_touch, 0);
+        for (uint64_t done = 0; done < apart; done += 1ull << 26) {
+            /* 2^26 epochs pass; where one of them would have done more, it is made in full. */
+            uint32_t next = epoch + (1u << 26);
+            uint32_t lap = next & ~(EPOCH_LAP - 1);
+            if (lap - epoch <= next - epoch) {
+                epoch = epoch_stamped = lap - 1;
+                on(0, false, do_switch, 0);
+            }
+            epoch = next;
+            per_cpu(tlb_seen, 0) = next;
+            for (unsigned cpu = 0; cpu < CPUS; cpu++)
+                deliver(cpu);
+            on(2, true, do_touch, 0);
+        }
+        on(0, true, do_unmap, 0);
+        on(0, true, do_reuse, 0);
+        if (stale)
+            break;
+    }
+    is(stale, 0, "a CPU that never flushes by itself is not forgotten");
+}
+
+static unsigned targets;
+
+static void ask_mask(unsigned bits)
+{
+    tlb_flush_mask((cpumask_t){bits});
+    tlb_flush_page_mask((cpumask_t){bits}, ~0ull >> 1);
+    tlb_flush_pay((tlb_flush_t){.mask = {bits}, .all = true});
+    tlb_flush_pay((tlb_flush_t){.mask = {bits}, .va = 0x1000});
+    targets++;
+}
+
+/* Flushes that guests ask for: any mask, CPUs that are not there too. */
+static void test_masks(void)
+{
+    start(3);
+    for (unsigned bits = 0; bits < 64; bits++) {
+        for (unsigned cpu = 0; cpu < CPUS; cpu++)
+            translation[cpu][1] = true;
+        ipis = invalidated = 0;
+        on(1, true, ask_mask, bits);
+        bool right = true;
+        for (unsigned cpu = 0; cpu < CPUS; cpu++)
+            right &= translation[cpu][1] == !((bits >> cpu) & 1);
+        ok(right, "mask %#x: those CPUs and no others", bits);
+        is(ipis, 4 * (unsigned)__builtin_popcount(bits & 0xd), "one interrupt each");
+        is(invalidated, bits & 2 ? 2 : 0, "and the asking CPU its page");
+    }
+    ipis = 0;
+    tlb_flush_pay(TLB_FLUSH_NONE);
+    is(ipis, 0, "no flush owed, none made");
+}
+
+int main(void)
+{
+    test_random();
+    test_frugal();
+    test_wrap();
+    test_masks();
+    return done();
+}
