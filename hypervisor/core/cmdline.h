@@ -21,7 +21,7 @@ struct options {
     int loglvl, guest_loglvl;                 /* highest enum log_level shown always; -1: none */
     int loglvl_limited, guest_loglvl_limited; /* highest shown subject to the rate limit */
     bool sync_console;
-    bool noreboot; /* after a panic: halt */
+    bool noreboot; /* after a panic or crash: halt */
     bool smap, smep, pcid, x2apic;
     bool spec_ctrl;
     bool unsafe_cpu;      /* start on a CPU that cannot be defended */

@@ -391,7 +391,9 @@ static void machine_stop(void *data)
 {
     struct domain *d = data;
     unsigned code = d->shutdown_code;
-    bool reboot = code != SHUTDOWN_poweroff && !(code == SHUTDOWN_crash && options.noreboot);
+    enum machine_end how = code == SHUTDOWN_poweroff ? MACHINE_POWER_OFF
+                           : code == SHUTDOWN_reboot || code == SHUTDOWN_watchdog ? MACHINE_RESTART
+                                                                                  : MACHINE_FAILED;
 
     for_each_vcpu (d, v)
         if (v != current_vcpu())
@@ -400,7 +402,7 @@ static void machine_stop(void *data)
               d->crash_reason[0] != '\0' ? ": " : "", d->crash_reason);
     if (options.audit)
         (void)audit_memory();
-    arch_machine_restart(reboot);
+    arch_machine_end(how);
 }
 
 static struct tasklet stop_tasklet = {.fn = machine_stop};

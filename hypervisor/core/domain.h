@@ -197,8 +197,13 @@ void arch_vcpu_free(struct vcpu *v);
 int arch_vcpu_set_context(struct vcpu *v, vaddr_t context) must_check;
 /* d->vm_assist is not what it was. */
 void arch_vm_assist_changed(struct domain *d);
-/* Machine-wide stop or restart for the control domain's shutdown: SHUTDOWN_poweroff or _reboot. */
-void arch_machine_restart(bool reboot) noreturn_fn;
+enum machine_end {
+    MACHINE_POWER_OFF,
+    MACHINE_RESTART,
+    MACHINE_FAILED, /* stays as it is with `noreboot`, else restarts when the reason was readable */
+};
+/* The machine ends, on the control domain's wish or because it is no more. */
+void arch_machine_end(enum machine_end how) noreturn_fn;
 /* Make sure that CPU leaves guest mode or halt soon and looks at its softirqs. */
 void arch_kick_cpu(unsigned cpu);
 /* vcpu_time_info of v (in its vcpu_info and registered area) brought up to date. */

@@ -12,6 +12,7 @@
 #include "core/lib.h"
 #include "core/log.h"
 #include "x86/apic.h"
+#include "x86/panic.h"
 #include "x86/paging.h"
 #include "x86/pci.h"
 #include "x86/time.h"
@@ -168,6 +169,12 @@ static bool pm1_present(const struct acpi_register *r)
     return r->addr != 0 && r->space <= ACPI_SPACE_IO;
 }
 
+/* What the control domain's AML said of S5; it knows better than a search of the DSDT. */
+static struct {
+    bool known;
+    uint16_t type_a, type_b; /* for the PM1 control registers */
+} guest_s5;
+
 /* 16.1.7: the sleep type in both registers first, then the enable bit. */
 static void enter_s5(uint16_t type_a, uint16_t type_b)
 {
@@ -199,12 +206,11 @@ int acpi_enter_sleep(unsigned state, uint16_t pm1a_value, uint16_t pm1b_value)
     }
     if (!pm1_present(&acpi_info.pm1a_control))
         return -XEN_ENODEV;
-    log_info("ACPI: power off");
-    irq_disable();
-    enter_s5(pm1a_value, pm1b_value);
-    irq_enable();
-    log_error("ACPI: the machine did not power off");
-    return -XEN_EIO;
+    guest_s5.type_a = pm1a_value;
+    guest_s5.type_b = pm1b_value;
+    guest_s5.known = true;
+    domain_shutdown(control_domain, SHUTDOWN_poweroff);
+    return 0;
 }
 
 /* ---- The end -------------------------------------------------------------------------------- */
@@ -267,18 +273,23 @@ static void noreturn_fn halt_forever(void)
         __asm__ volatile("cli; hlt");
 }
 
-void arch_machine_restart(bool reboot)
+void arch_machine_end(enum machine_end how)
 {
     irq_disable();
-    if (reboot) {
+    if (how == MACHINE_FAILED)
+        machine_failed();
+    if (how == MACHINE_RESTART) {
         log_info("Restarting the machine");
         reset_by_acpi();
         reset_by_keyboard();
         reset_by_chipset();
         reset_by_triple_fault();
     }
-    if (acpi_info.s5_known && pm1_present(&acpi_info.pm1a_control)) {
-        log_info("Powering off");
+    if (guest_s5.known) {
+        log_info("Powering off, by ACPI as the control domain says");
+        enter_s5(guest_s5.type_a, guest_s5.type_b);
+    } else if (acpi_info.s5_known && pm1_present(&acpi_info.pm1a_control)) {
+        log_info("Powering off, by ACPI");
         enter_s5((uint16_t)(acpi_info.s5_type_a << PM1_SLEEP_TYPE_SHIFT),
                  (uint16_t)(acpi_info.s5_type_b << PM1_SLEEP_TYPE_SHIFT));
     }

@@ -83,7 +83,8 @@ uint32_t acpi_cpu_acpi_id(unsigned index);
 
 /*
  * Enter a sleep state with the values for the PM1 control registers that the control domain's AML
- * gave. Only S5: does not return then. -XEN_EINVAL, -XEN_EOPNOTSUPP, -XEN_ENODEV.
+ * gave. Only S5: shuts the control domain down, and then the machine goes off. -XEN_EINVAL,
+ * -XEN_EOPNOTSUPP, -XEN_ENODEV.
  */
 int acpi_enter_sleep(unsigned state, uint16_t pm1a_value, uint16_t pm1b_value) must_check;
 

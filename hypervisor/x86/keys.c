@@ -109,7 +109,7 @@ static void key_audit(void)
 
 static void reboot(void)
 {
-    arch_machine_restart(true);
+    arch_machine_end(MACHINE_RESTART);
 }
 
 static void crash(void)

@@ -135,16 +135,18 @@ static void wait_seconds(unsigned seconds)
         time_delay_us(1000);
 }
 
-static void noreturn_fn finish(const char *message)
+void machine_failed(void)
 {
-    log_always("Paravane stopped: %s", message);
+    lock_break_all();
+    smp_halt_others();
+    console_start_sync();
     if (options.noreboot) {
         log_always("halted, as noreboot says");
         halt();
     }
     log_always("rebooting in %u seconds", REBOOT_DELAY_S);
     wait_seconds(REBOOT_DELAY_S);
-    arch_machine_restart(true);
+    arch_machine_end(MACHINE_RESTART);
 }
 
 /* regs: of the trap; or NULL, and the caller's stack from `sp` on says what there is to know. */
@@ -179,7 +181,8 @@ static void noreturn_fn stop_machine(const struct cpu_user_regs *regs, uintptr_t
     default:
         halt();
     }
-    finish(first_message);
+    log_always("Paravane stopped: %s", first_message);
+    machine_failed();
 }
 
 void panic(const char *format, ...)

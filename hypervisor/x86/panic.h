@@ -16,6 +16,8 @@ void boot_stop(const char *format, ...) noreturn_fn printf_like(1, 2);
 
 /* Print the registers; of a frame from the hypervisor itself, the calls that led there too. */
 void show_registers(const struct cpu_user_regs *regs);
+/* The last of each: stays halted, or restarts after some seconds, as `noreboot` says. */
+void machine_failed(void) noreturn_fn;
 /* Print the return addresses, by name, found on the stack from `sp` up. */
 void show_stack_trace(uintptr_t sp);
 

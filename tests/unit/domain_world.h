@@ -273,12 +273,12 @@ void arch_update_vcpu_time(struct vcpu *v)
     time_updates++;
 }
 
-static int machine_restarted = -1; /* the argument */
+static int machine_ended = -1; /* the argument */
 static jmp_buf restart_jump;
 
-void arch_machine_restart(bool reboot)
+void arch_machine_end(enum machine_end how)
 {
-    machine_restarted = reboot;
+    machine_ended = (int)how;
     longjmp(restart_jump, 1);
 }
 

@@ -189,7 +189,7 @@ static void test_shutdown(void)
     is(strlen(d->crash_reason), sizeof(d->crash_reason) - 1, "as much as there is room for");
     ok(host_logged("domain 1 crashed: page 7"), "and logged");
     is(global_virqs[VIRQ_DOM_EXC], 2);
-    is(machine_restarted, -1, "a guest's end does not touch the machine");
+    is(machine_ended, -1, "a guest's end does not touch the machine");
     destroy_domain(d);
     destroy_domain(d0);
     is(objects, 0);
@@ -202,7 +202,7 @@ static void end_control_domain(unsigned code, bool crash)
     is(domain_controller_unpause(d0), 0);
     run_vcpu(d0->vcpu[0]);
     settle();
-    machine_restarted = -1;
+    machine_ended = -1;
     host_log_reset();
     if (setjmp(restart_jump) == 0) {
         unsigned long flags = irq_save();
@@ -213,7 +213,7 @@ static void end_control_domain(unsigned code, bool crash)
             domain_shutdown(d0, code);
         unlock(&d0->pages_lock);
         irq_restore(flags);
-        is(machine_restarted, -1, "not at once: a lock may be held");
+        is(machine_ended, -1, "not at once: a lock may be held");
         settle();
     }
     host_irqs_on = true;
@@ -227,23 +227,22 @@ static void test_control_domain(void)
     audits = 0;
     options = (struct options){0};
     end_control_domain(SHUTDOWN_poweroff, false);
-    is(machine_restarted, 0, "power off");
+    is(machine_ended, MACHINE_POWER_OFF, "power off");
     ok(host_logged("poweroff"));
     is(audits, 0);
     options.audit = true;
     end_control_domain(SHUTDOWN_reboot, false);
-    is(machine_restarted, 1, "reboot");
+    is(machine_ended, MACHINE_RESTART, "reboot");
     is(audits, 1, "after an audit if wanted");
     end_control_domain(SHUTDOWN_watchdog, false);
-    is(machine_restarted, 1, "watchdog");
+    is(machine_ended, MACHINE_RESTART, "watchdog");
     end_control_domain(255, false);
-    is(machine_restarted, 1, "a reason without a name");
+    is(machine_ended, MACHINE_FAILED, "a reason without a name");
     end_control_domain(0, true);
-    is(machine_restarted, 1, "crash");
+    is(machine_ended, MACHINE_FAILED, "crash");
     ok(host_logged("crash: because"), "the reason is said");
-    options.noreboot = true;
-    end_control_domain(0, true);
-    is(machine_restarted, 0, "crash with noreboot: halt");
+    end_control_domain(SHUTDOWN_crash, false);
+    is(machine_ended, MACHINE_FAILED, "crash by the domain's own word");
     is(objects, 0);
 }
 
