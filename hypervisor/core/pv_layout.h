@@ -34,7 +34,8 @@ struct pv_layout {
 
 /*
  * Lay out a domain of nr_pages, of which the last `ramdisk_frames` may be the ramdisk's. 0, or
- * -XEN_ENOMEM with a sentence in *why when it does not fit.
+ * -XEN_ENOMEM with a sentence in *why when it does not fit, -XEN_EINVAL when the kernel asks for what
+ * cannot be. No numbers that a kernel gives may do more.
  */
 int pv_layout_make(struct pv_layout *l, const struct pv_kernel *k, uint64_t nr_pages,
                    uint64_t ramdisk_frames, const char **why) must_check;

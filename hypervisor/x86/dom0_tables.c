@@ -52,6 +52,13 @@ static void map_run(struct dom0 *b, uint64_t va, uint64_t pfn, uint64_t frames,
     }
 }
 
+/* Tables that turn out not to be needed must not hold what was in memory before. */
+static void clear_unused(struct dom0 *b, const struct table_pool *pool)
+{
+    for (uint64_t pfn = pool->next; pfn < pool->end; pfn++)
+        memset(dom0_page(b, pfn), 0, PAGE_SIZE);
+}
+
 static void install(struct dom0 *b)
 {
     mfn_t l4 = MFN(b->p2m[b->layout.tables.pfn]);
@@ -70,12 +77,11 @@ void dom0_build_tables(struct dom0 *b)
     struct table_pool pool = {l->tables.pfn + 1, l->tables.pfn + l->tables.frames};
     memset(dom0_page(b, l->tables.pfn), 0, PAGE_SIZE);
     map_run(b, l->virt_start, 0, (l->virt_end - l->virt_start) >> PAGE_SHIFT, &pool);
-    /* Tables that turn out not to be needed must not hold what was in memory before. */
-    for (uint64_t pfn = pool.next; pfn < pool.end; pfn++)
-        memset(dom0_page(b, pfn), 0, PAGE_SIZE);
+    clear_unused(b, &pool);
     if (l->p2m_tables.frames) {
         pool = (struct table_pool){l->p2m_tables.pfn, l->p2m_tables.pfn + l->p2m_tables.frames};
         map_run(b, l->p2m.va, l->p2m.pfn, l->p2m.frames, &pool);
+        clear_unused(b, &pool);
     }
     install(b);
 }
