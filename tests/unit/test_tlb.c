@@ -12,7 +12,10 @@
 #include "core/atomic.h"
 #include "core/cpumask.h"
 #include "core/percpu.h"
+#include "x86/cpu.h"
 #include "x86/x86.h"
+
+struct cpu_features cpu_features; /* none that matters here */
 
 static void step(void); /* others may run here */
 static void model_load_cr3(void);
