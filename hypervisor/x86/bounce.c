@@ -12,7 +12,6 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "core/lib.h"
-#include "x86/tlb.h"
 #include "x86/x86.h"
 
 void guest_mode_toggle(struct vcpu *v)
@@ -21,7 +20,7 @@ void guest_mode_toggle(struct vcpu *v)
     __asm__ volatile("swapgs" ::: "memory");
     *cpu_info()->iomap_base =
         (uint16_t)(v->arch.in_kernel ? v->arch.iomap_base_kernel : v->arch.iomap_base_user);
-    tlb_load_cr3(v->arch.in_kernel ? v->arch.cr3_kernel : v->arch.cr3_user);
+    WRITE_CR(3, v->arch.in_kernel ? v->arch.cr3_kernel : v->arch.cr3_user);
 }
 
 void bounce_update_fast_entry(struct vcpu *v)

@@ -116,8 +116,8 @@ static void find_features(struct cpu_features *f)
     f->smap = (l7.b & LEAF7_EBX_SMAP) && options.smap;
     f->umip = l7.c & LEAF7_ECX_UMIP;
     f->fsgsbase = l7.b & LEAF7_EBX_FSGSBASE;
-    f->pcid = (l1.c & LEAF1_ECX_PCID) && f->pge && options.pcid;
-    f->invpcid = (l7.b & LEAF7_EBX_INVPCID) && f->pcid;
+    /* One without the other would make each flush of both modes two CR3 loads. */
+    f->pcid = (l1.c & LEAF1_ECX_PCID) && (l7.b & LEAF7_EBX_INVPCID) && f->pge && options.pcid;
     /* In compatibility mode AMD has only SYSCALL, and Intel only SYSENTER (SDM 2B, APM 3). */
     bool amd_like = f->vendor == VENDOR_AMD || f->vendor == VENDOR_HYGON;
     f->syscall32 = amd_like;

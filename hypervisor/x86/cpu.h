@@ -13,7 +13,7 @@ struct cpu_features {
     unsigned family, model, stepping; /* as displayed: extended fields added in */
 
     bool pge, xsave, xsaveopt, fxsr_opt, rdtscp, page1gb, tsc_invariant, hypervisor, mce;
-    bool smep, smap, umip, fsgsbase, pcid, invpcid; /* used */
+    bool smep, smap, umip, fsgsbase, pcid; /* used */
     bool syscall32, sysenter;
 };
 

@@ -12,6 +12,7 @@
 #include "core/lib.h"
 #include "core/percpu.h"
 #include "x86/apic.h"
+#include "x86/cpu.h"
 #include "x86/irq.h"
 #include "x86/x86.h"
 
@@ -58,11 +59,24 @@ static uint32_t epoch_for_flush(void)
     return now;
 }
 
+uint64_t tlb_mode_cr3(uint64_t table, bool user)
+{
+    return cpu_has_pcid() ? table | (user ? PCID_USER : PCID_KERNEL) | CR3_NOFLUSH : table;
+}
+
 void tlb_load_cr3(uint64_t cr3)
 {
     uint32_t seen = epoch_for_flush();
-    WRITE_CR(3, cr3);
+    WRITE_CR(3, cr3 & ~CR3_NOFLUSH);
+    if (cpu_has_pcid())
+        invpcid(INVPCID_ALL, 0, 0);
     this_cpu(tlb_seen) = seen;
+}
+
+void tlb_flush_user_local(void)
+{
+    if (cpu_has_pcid())
+        invpcid(INVPCID_ONE, PCID_USER, 0);
 }
 
 void tlb_flush_local(void)
@@ -74,8 +88,12 @@ void tlb_flush_local(void)
 
 void tlb_flush_page_local(uint64_t va)
 {
-    /* INVLPG of a non-canonical address does nothing (Intel SDM 2A, INVLPG). */
+    /* INVLPG of a non-canonical address does nothing (Intel SDM 2A, INVLPG); INVPCID faults. */
     invlpg(va);
+    if (cpu_has_pcid() && is_canonical(va)) {
+        invpcid(INVPCID_ADDRESS, PCID_KERNEL, va);
+        invpcid(INVPCID_ADDRESS, PCID_USER, va);
+    }
 }
 
 void tlb_flush_ipi(void)

@@ -15,8 +15,19 @@
 
 #include "core/cpumask.h"
 
-/* Load CR3, and so drop all guest translations of this CPU (they are never global). */
+/*
+ * Translations of a vCPU's two modes have PCIDs of their own where the CPU has those, so that a change of mode
+ * keeps them; everywhere else a CR3 load drops them all (no guest's translation is global).
+ */
+#define PCID_KERNEL 0ul
+#define PCID_USER   1ul
+/* The CR3 value by which entry code changes to a table for the mode. */
+uint64_t tlb_mode_cr3(uint64_t table, bool user);
+
+/* Load CR3 and drop all guest translations of this CPU. */
 void tlb_load_cr3(uint64_t cr3);
+/* Drop what is left of a former user-mode table of the vCPU that is loaded here. */
+void tlb_flush_user_local(void);
 void tlb_flush_local(void);
 void tlb_flush_page_local(uint64_t va);
 /* All guest translations on those CPUs. Waits for them; interrupts on, no lock held. */

@@ -221,6 +221,22 @@ static inline void invlpg(uint64_t va)
     __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
 }
 
+/* CR3 with CR4.PCIDE on: the low bits are a PCID; bit 63 keeps its translations (SDM 3A 4.10.4.1). */
+#define CR3_NOFLUSH (1ul << 63)
+
+/* INVPCID (SDM 2A): what to drop. */
+#define INVPCID_ADDRESS 0ul /* one address, which must be canonical, of one PCID */
+#define INVPCID_ONE     1ul /* one PCID */
+#define INVPCID_ALL     3ul /* all that is not global */
+
+static inline void invpcid(uint64_t what, uint64_t pcid, uint64_t va)
+{
+    struct {
+        uint64_t pcid, va;
+    } descriptor = {pcid, va};
+    __asm__ volatile("invpcid %0, %1" ::"m"(descriptor), "r"(what) : "memory");
+}
+
 static inline bool is_canonical(uint64_t va)
 {
     return (uint64_t)((int64_t)(va << 16) >> 16) == va;

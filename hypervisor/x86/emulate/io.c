@@ -13,7 +13,6 @@
 #include "x86/emulate/emulate.h"
 #include "x86/emulate/ports.h"
 #include "x86/pci.h"
-#include "x86/tlb.h"
 #include "x86/x86.h"
 
 #define PCI_ADDRESS_PORT   0xcf8u
@@ -30,9 +29,9 @@ static size_t read_kernel_memory(const struct vcpu *v, void *dst, vaddr_t src, s
     if (v->arch.in_kernel)
         return guest_copy_in(dst, src, n);
     unsigned long flags = irq_save();
-    tlb_load_cr3(v->arch.cr3_kernel);
+    WRITE_CR(3, v->arch.cr3_kernel);
     size_t missing = guest_copy_in(dst, src, n);
-    tlb_load_cr3(v->arch.cr3_user);
+    WRITE_CR(3, v->arch.cr3_user);
     irq_restore(flags);
     return missing;
 }

@@ -35,7 +35,7 @@ int root_set_kernel(struct vcpu *v, mfn_t mfn)
         return rc;
     mfn_t old = v->arch.kernel_table;
     v->arch.kernel_table = mfn;
-    v->arch.cr3_kernel = mfn_to_maddr(mfn).v;
+    v->arch.cr3_kernel = tlb_mode_cr3(mfn_to_maddr(mfn).v, false);
     if (v == current_vcpu() && v->arch.in_kernel) {
         unsigned long flags = irq_save();
         tlb_load_cr3(v->arch.cr3_kernel);
@@ -54,7 +54,10 @@ int root_set_user(struct vcpu *v, mfn_t mfn)
     }
     mfn_t old = v->arch.user_table;
     v->arch.user_table = mfn;
-    v->arch.cr3_user = mfn_eq(mfn, INVALID_MFN) ? 0 : mfn_to_maddr(mfn).v;
+    v->arch.cr3_user =
+        mfn_eq(mfn, INVALID_MFN) ? 0 : tlb_mode_cr3(mfn_to_maddr(mfn).v, true);
+    if (v == current_vcpu())
+        tlb_flush_user_local();
     bounce_update_fast_entry(v);
     root_release(old);
     return 0;

@@ -24,7 +24,7 @@ struct arch_vcpu {
     uint8_t iopl;              /* virtual IOPL, as PHYSDEVOP_set_iopl or iret set it */
 
     mfn_t kernel_table, user_table; /* L4 in use; each with its references; INVALID_MFN: none */
-    uint64_t cr3_kernel, cr3_user;  /* as loaded */
+    uint64_t cr3_kernel, cr3_user;  /* as a change of mode loads them (tlb_mode_cr3) */
 
     uint64_t kernel_sp;
     uint16_t kernel_ss;
