@@ -13,9 +13,9 @@
 #ifndef __XEN__
 #define __XEN__ 1
 #endif
-#define domid_t xen_domid_t
+#define domid_t       xen_domid_t
 #define evtchn_port_t xen_evtchn_port_t
-#define grant_ref_t xen_grant_ref_t
+#define grant_ref_t   xen_grant_ref_t
 
 #include <xen/xen.h>
 #include <xen/errno.h>

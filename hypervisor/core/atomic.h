@@ -5,20 +5,20 @@
 
 #include "core/types.h"
 
-#define atomic_load(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define atomic_store(p, val) __atomic_store_n((p), (val), __ATOMIC_RELEASE)
-#define atomic_swap(p, val) __atomic_exchange_n((p), (val), __ATOMIC_SEQ_CST)
+#define atomic_load(p)         __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define atomic_store(p, val)   __atomic_store_n((p), (val), __ATOMIC_RELEASE)
+#define atomic_swap(p, val)    __atomic_exchange_n((p), (val), __ATOMIC_SEQ_CST)
 #define atomic_fetch_add(p, n) __atomic_fetch_add((p), (n), __ATOMIC_SEQ_CST)
 #define atomic_fetch_sub(p, n) __atomic_fetch_sub((p), (n), __ATOMIC_SEQ_CST)
-#define atomic_fetch_or(p, n) __atomic_fetch_or((p), (n), __ATOMIC_SEQ_CST)
+#define atomic_fetch_or(p, n)  __atomic_fetch_or((p), (n), __ATOMIC_SEQ_CST)
 #define atomic_fetch_and(p, n) __atomic_fetch_and((p), (n), __ATOMIC_SEQ_CST)
 /* Compare-and-exchange: true when *p was *old and is now val; else *old holds what *p was. */
 #define atomic_cas(p, old, val)                                                                    \
     __atomic_compare_exchange_n((p), (old), (val), false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)
-#define memory_barrier() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define memory_barrier()   __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define compiler_barrier() __asm__ volatile("" ::: "memory")
 
-#define BITS_PER_LONG 64u
+#define BITS_PER_LONG      64u
 #define BITMAP_LONGS(bits) DIV_ROUND_UP(bits, BITS_PER_LONG)
 
 static inline bool bit_test(unsigned nr, const unsigned long *map)
@@ -54,8 +54,8 @@ unsigned bitmap_find_set(const unsigned long *map, unsigned bits, unsigned from)
 unsigned bitmap_find_clear(const unsigned long *map, unsigned bits, unsigned from);
 
 /*
- * Clamp `index` to below `size` without a branch, for use after the bounds check that a mispredicted
- * branch may have run past (Spectre variant 1). An index out of range becomes 0.
+ * Clamp `index` to below `size` without a branch, for use after the bounds check that a
+ * mispredicted branch may have run past (Spectre variant 1). An index out of range becomes 0.
  */
 static inline unsigned long array_index_nospec(unsigned long index, unsigned long size)
 {

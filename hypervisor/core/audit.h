@@ -8,8 +8,9 @@
 struct domain;
 
 /*
- * Stops all guests meanwhile. Prints "memory audit: N frames, M tables: ok", or a line for each thing
- * that is wrong and "memory audit: K errors". Returns the number of errors. Not from an interrupt; no lock held.
+ * Stops all guests meanwhile. Prints "memory audit: N frames, M tables: ok", or a line for each
+ * thing that is wrong and "memory audit: K errors". Returns the number of errors. Not from an
+ * interrupt; no lock held.
  */
 unsigned audit_memory(void);
 

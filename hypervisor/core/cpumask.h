@@ -5,11 +5,13 @@
 
 #include "core/atomic.h"
 
-typedef struct { uint64_t bits; } cpumask_t;
+typedef struct {
+    uint64_t bits;
+} cpumask_t;
 static_assert(NR_CPUS <= 64, "cpumask_t is one word");
 
-#define CPUMASK_NONE ((cpumask_t){0})
-#define CPUMASK_ALL ((cpumask_t){~0ull})
+#define CPUMASK_NONE    ((cpumask_t){0})
+#define CPUMASK_ALL     ((cpumask_t){~0ull})
 #define CPUMASK_OF(cpu) ((cpumask_t){1ull << (cpu)})
 
 extern cpumask_t cpu_online_mask; /* set by the machine layer as CPUs come up */

@@ -2,13 +2,14 @@
 /*
  * Ownership, references and types of machine frames.
  *
- * Every frame of RAM has an owner, a count of references and a type with a count of its own. A frame
- * is writable by a guest, or a page table of one level, or a descriptor page: one of these at a time,
- * for as long as its type count is above zero. Whoever maps a frame, or keeps its number to use it
- * later, holds a reference; whoever depends on its type holds a type reference besides. A frame
- * whose last reference goes is freed.
+ * Every frame of RAM has an owner, a count of references and a type with a count of its own. A
+ * frame is writable by a guest, or a page table of one level, or a descriptor page: one of these at
+ * a time, for as long as its type count is above zero. Whoever maps a frame, or keeps its number to
+ * use it later, holds a reference; whoever depends on its type holds a type reference besides. A
+ * frame whose last reference goes is freed.
  *
- * The two words of struct frame belong to frame.c and pagetype.c alone; nothing else can name what is in them.
+ * The two words of struct frame belong to frame.c and pagetype.c alone; nothing else can name what
+ * is in them.
  */
 #ifndef CORE_FRAME_H
 #define CORE_FRAME_H
@@ -23,8 +24,8 @@ struct frame {
 static_assert(sizeof(struct frame) == 16, "the frame table costs 0.4 % of memory");
 
 enum frame_type {
-    FT_NONE = 0,     /* referenced, but nothing is known or promised of its contents */
-    FT_L1 = 1,       /* page table; the numbers of the table types are their levels */
+    FT_NONE = 0, /* referenced, but nothing is known or promised of its contents */
+    FT_L1 = 1,   /* page table; the numbers of the table types are their levels */
     FT_L2 = 2,
     FT_L3 = 3,
     FT_L4 = 4,
@@ -44,21 +45,21 @@ mfn_t frame_max(void); /* one past the highest frame with an entry */
  */
 int frame_assign(struct domain *d, mfn_t mfn, unsigned order) must_check;
 /*
- * Share a hypervisor-owned frame (from heap_alloc_frames) with d: not counted as d's memory, never a
- * page table. A reference is held until frame_unshare(), after which the frame is freed when the guest's last
- * mapping of it goes.
+ * Share a hypervisor-owned frame (from heap_alloc_frames) with d: not counted as d's memory, never
+ * a page table. A reference is held until frame_unshare(), after which the frame is freed when the
+ * guest's last mapping of it goes.
  */
 void frame_share(struct domain *d, mfn_t mfn, bool writable);
 void frame_unshare(mfn_t mfn);
 /*
- * Drop the allocation's reference: the owner gives the frame back. -XEN_EINVAL unless it is d's and still
- * allocated. The frame is freed when its last mapping goes.
+ * Drop the allocation's reference: the owner gives the frame back. -XEN_EINVAL unless it is d's and
+ * still allocated. The frame is freed when its last mapping goes.
  */
 int frame_release(struct domain *d, mfn_t mfn) must_check;
 /*
- * Take a frame away from d that nothing but its allocation refers to: nobody's then, no longer counted
- * as d's, contents and the memory of its type kept. It is to be given on (which counts it, and fails as
- * frame_assign() does) or freed. -XEN_EINVAL: not d's; -XEN_EBUSY: in use.
+ * Take a frame away from d that nothing but its allocation refers to: nobody's then, no longer
+ * counted as d's, contents and the memory of its type kept. It is to be given on (which counts it,
+ * and fails as frame_assign() does) or freed. -XEN_EINVAL: not d's; -XEN_EBUSY: in use.
  */
 int frame_detach(struct domain *d, mfn_t mfn) must_check;
 int frame_attach(struct domain *d, mfn_t mfn) must_check;
@@ -73,8 +74,9 @@ bool frame_get(mfn_t mfn, const struct domain *owner) must_check;
 void frame_put(mfn_t mfn);
 
 /*
- * A type reference, on top of a reference that the caller holds. The frame is converted when no type
- * reference is held: stale TLB entries are flushed and a page table or descriptor page validated.
+ * A type reference, on top of a reference that the caller holds. The frame is converted when no
+ * type reference is held: stale TLB entries are flushed and a page table or descriptor page
+ * validated.
  *   -XEN_EBUSY    in use as another type
  *   -XEN_EINVAL   its contents do not pass validation
  *   -XEN_ERESTART work is pending on this CPU; call again later: what was validated is kept
@@ -83,8 +85,8 @@ void frame_put(mfn_t mfn);
 int frame_get_type(mfn_t mfn, enum frame_type type) must_check;
 /*
  * Gives the type reference back; the caller keeps its reference. Taking a table down may stop for
- * pending work: the rest is then remembered (see struct torn_tables), and the hypercall goes on with it by
- * frame_resume_teardown() before it returns.
+ * pending work: the rest is then remembered (see struct torn_tables), and the hypercall goes on
+ * with it by frame_resume_teardown() before it returns.
  */
 void frame_put_type(mfn_t mfn);
 
@@ -106,8 +108,8 @@ enum frame_type frame_type_hint(mfn_t mfn);
 /* ---- Tables whose taking down was interrupted ---------------------------------------------- */
 
 /*
- * At most one table a level is left half taken down by one vCPU, because the table below is finished
- * first. Each entry holds a reference. Part of struct arch_vcpu.
+ * At most one table a level is left half taken down by one vCPU, because the table below is
+ * finished first. Each entry holds a reference. Part of struct arch_vcpu.
  */
 struct torn_tables {
     uint64_t mfn_plus_1[5]; /* by level; 0: none */
@@ -118,12 +120,18 @@ static inline bool torn_any(const struct torn_tables *t)
     return (t->mfn_plus_1[1] | t->mfn_plus_1[2] | t->mfn_plus_1[3] | t->mfn_plus_1[4]) != 0;
 }
 
-/* Go on with them. -XEN_ERESTART: work is pending again. Every page-table hypercall starts with this. */
+/*
+ * Go on with them. -XEN_ERESTART: work is pending again. Every page-table hypercall starts with
+ * this.
+ */
 int frame_resume_teardown(struct torn_tables *torn) must_check;
 
 /* ---- Pinned tables --------------------------------------------------------------------------- */
 
-/* Hold a table of `type` by a flag of its own. -XEN_EINVAL when it is pinned already; see frame_get_type. */
+/*
+ * Hold a table of `type` by a flag of its own. -XEN_EINVAL when it is pinned already; see
+ * frame_get_type.
+ */
 int frame_pin(struct domain *d, mfn_t mfn, enum frame_type type) must_check;
 int frame_unpin(struct domain *d, mfn_t mfn, struct torn_tables *torn) must_check;
 
@@ -131,14 +139,14 @@ int frame_unpin(struct domain *d, mfn_t mfn, struct torn_tables *torn) must_chec
 
 /*
  * Take the references of entries [*progress, 512) of a table (or judge a descriptor page) that
- * belongs to `owner`. Stops with *progress at the first entry not taken: -XEN_EINVAL and kin for a bad entry,
- * -XEN_ERESTART for pending work.
+ * belongs to `owner`. Stops with *progress at the first entry not taken: -XEN_EINVAL and kin for a
+ * bad entry, -XEN_ERESTART for pending work.
  */
 int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner,
                        unsigned *progress) must_check;
 /*
- * Drop the references of entries [0, *progress), from above. -XEN_ERESTART with *progress lowered; then what is
- * half done below is in `torn` (or left for frame_release_all() when torn is NULL).
+ * Drop the references of entries [0, *progress), from above. -XEN_ERESTART with *progress lowered;
+ * then what is half done below is in `torn` (or left for frame_release_all() when torn is NULL).
  */
 int arch_table_release(mfn_t table, enum frame_type type, unsigned *progress,
                        struct torn_tables *torn) must_check;
@@ -153,7 +161,9 @@ void frame_put_type_torn(mfn_t mfn, struct torn_tables *torn);
 
 /* ---- Domain teardown and audit ------------------------------------------------------------ */
 
-/* Finish what is PARTIAL of a frame that the caller has a reference to. -XEN_ERESTART: call again. */
+/*
+ * Finish what is PARTIAL of a frame that the caller has a reference to. -XEN_ERESTART: call again.
+ */
 int frame_finish_teardown(mfn_t mfn) must_check;
 /* Bytes of struct domain's owned_chunks. */
 size_t frame_chunk_bitmap_bytes(void);

@@ -18,13 +18,13 @@
 #include "core/atomic.h"
 #include "core/frame.h"
 
-#define OWN_FLAG (1ull << 8)      /* somebody owns it */
-#define OWN_ALLOCATED (1ull << 9) /* the allocation's own reference is still held */
-#define OWN_SHARED (1ull << 10)   /* hypervisor memory shared with the owner; not counted as its */
-#define OWN_ANY 0xffffff00ull
-#define OWN_REF_ONE (1ull << 32)
+#define OWN_FLAG        (1ull << 8)  /* somebody owns it */
+#define OWN_ALLOCATED   (1ull << 9)  /* the allocation's own reference is still held */
+#define OWN_SHARED      (1ull << 10) /* hypervisor memory shared with the owner; not counted */
+#define OWN_ANY         0xffffff00ull
+#define OWN_REF_ONE     (1ull << 32)
 #define OWN_OWNER_SHIFT 16
-#define OWN_OWNER_MASK (0xffffull << OWN_OWNER_SHIFT)
+#define OWN_OWNER_MASK  (0xffffull << OWN_OWNER_SHIFT)
 
 static inline uint32_t own_refs(uint64_t own)
 {
@@ -43,14 +43,14 @@ enum type_state {
     TS_PARTIAL = 3, /* interrupted; holds a reference of its own; whoever needs it goes on */
 };
 
-#define TYPE_MASK 7ull
-#define TYPE_PINNED (1ull << 3)
-#define TYPE_STATE_SHIFT 4
-#define TYPE_STATE_MASK (3ull << TYPE_STATE_SHIFT)
+#define TYPE_MASK           7ull
+#define TYPE_PINNED         (1ull << 3)
+#define TYPE_STATE_SHIFT    4
+#define TYPE_STATE_MASK     (3ull << TYPE_STATE_SHIFT)
 #define TYPE_PROGRESS_SHIFT 8
-#define TYPE_PROGRESS_MASK (0x3ffull << TYPE_PROGRESS_SHIFT)
-#define TYPE_COUNT_SHIFT 32
-#define TYPE_COUNT_ONE (1ull << TYPE_COUNT_SHIFT)
+#define TYPE_PROGRESS_MASK  (0x3ffull << TYPE_PROGRESS_SHIFT)
+#define TYPE_COUNT_SHIFT    32
+#define TYPE_COUNT_ONE      (1ull << TYPE_COUNT_SHIFT)
 
 static inline uint64_t type_word(enum frame_type type, enum type_state state, unsigned progress,
                                  uint32_t count)
@@ -93,8 +93,9 @@ static inline uint64_t *frame_type_word(mfn_t mfn)
 #define TABLE_ENTRIES 512u
 
 /*
- * Counts stop here: a further reference is refused. What is taken without a check has its place above:
- * one reference of the state PARTIAL, and one for each vCPU that remembers the table (torn_tables).
+ * Counts stop here: a further reference is refused. What is taken without a check has its place
+ * above: one reference of the state PARTIAL, and one for each vCPU that remembers the table
+ * (torn_tables).
  */
 #define COUNT_MAX 0xffff0000u
 

@@ -21,7 +21,7 @@
  */
 
 /* 0 or -XEN_EFAULT. */
-#define guest_read(obj, va) (guest_copy_in((obj), (va), sizeof(*(obj))) ? -XEN_EFAULT : 0)
+#define guest_read(obj, va)  (guest_copy_in((obj), (va), sizeof(*(obj))) ? -XEN_EFAULT : 0)
 #define guest_write(va, obj) (guest_copy_out((va), (obj), sizeof(*(obj))) ? -XEN_EFAULT : 0)
 
 /* A public ABI handle as a guest virtual address. */

@@ -23,7 +23,7 @@ const struct hypercall_args *hypercall_current_args(void)
     return this_cpu(context).args;
 }
 
-/* ---- The handlers, declared by the table ------------------------------------------------------ */
+/* ---- The handlers, declared by the table -------------------------------------------------- */
 
 #define DECLARE_DIRECT(name) long hc_##name(struct vcpu *v, struct hypercall_args *a);
 #define DECLARE_SUBOPS(name)
@@ -35,12 +35,12 @@ const struct hypercall_args *hypercall_current_args(void)
 #undef HYPERCALL
 #undef SUBOP
 
-/* ---- Sub-operations --------------------------------------------------------------------------- */
+/* ---- Sub-operations ----------------------------------------------------------------------- */
 
 enum direction { DIR_NONE, DIR_IN, DIR_OUT, DIR_INOUT, DIR_RAW };
 
 /* `void` arguments have no size of their own. */
-#define SUBOP_SIZE(type) _Generic((type *)NULL, void *: 0, default: sizeof(type))
+#define SUBOP_SIZE(type) _Generic((type *)NULL, void * : 0, default : sizeof(type))
 
 struct subop {
     uint8_t hypercall, command, direction;
@@ -132,7 +132,7 @@ static long call_VCPUOPS(unsigned nr, struct vcpu *v, struct hypercall_args *a)
     return dispatch_subop(nr, target, (uint32_t)a->arg[0], VADDR(a->arg[2]));
 }
 
-/* ---- Hypercalls ------------------------------------------------------------------------------- */
+/* ---- Hypercalls --------------------------------------------------------------------------- */
 
 struct hypercall {
     const char *name;
@@ -141,8 +141,8 @@ struct hypercall {
     uint8_t nargs;
 };
 
-#define ROW_DIRECT(name) .direct = hc_##name
-#define ROW_SUBOPS(name) .by_command = call_SUBOPS
+#define ROW_DIRECT(name)  .direct = hc_##name
+#define ROW_SUBOPS(name)  .by_command = call_SUBOPS
 #define ROW_VCPUOPS(name) .by_command = call_VCPUOPS
 
 static const struct hypercall hypercalls[NR_HYPERCALLS] = {
@@ -196,12 +196,14 @@ long hypercall_continue(unsigned nr, unsigned nargs, const uint64_t *args)
     return HC_REWOUND;
 }
 
-/* ---- Multicalls ------------------------------------------------------------------------------- */
+/* ---- Multicalls --------------------------------------------------------------------------- */
 
 static_assert(sizeof(struct hypercall_args) == sizeof(((struct multicall_entry *)NULL)->args),
               "a multicall entry's arguments are passed as they are");
 
-/* One entry: 0 when it is done and its result is written; -XEN_ERESTART when it must be made again. */
+/*
+ * One entry: 0 when it is done and its result is written; -XEN_ERESTART when it must be made again.
+ */
 static int multicall_one(struct vcpu *v, vaddr_t at)
 {
     struct multicall_entry entry;

@@ -45,7 +45,7 @@ const struct hypercall_args *hypercall_current_args(void);
 
 /* memory_op's command carries the number of extents already done above these bits. */
 #define MEMOP_EXTENT_SHIFT 6u
-#define MEMOP_CMD_MASK ((1u << MEMOP_EXTENT_SHIFT) - 1)
+#define MEMOP_CMD_MASK     ((1u << MEMOP_EXTENT_SHIFT) - 1)
 
 /*
  * Arrange that the current hypercall is made again with these arguments: the guest's registers (or

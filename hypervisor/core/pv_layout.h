@@ -4,7 +4,8 @@
  * the same for the hypervisor's first domain and for a toolstack's builder.
  *
  *   pfn 0 .. the kernel .. start_info .. page tables .. stack .. padding   mapped from virt_base on
- *   then, unmapped or mapped elsewhere: the P2M list with the tables that map it, the initial ramdisk
+ *   then, unmapped or mapped elsewhere: the P2M list with the tables that map it, the initial
+ *   ramdisk
  */
 #ifndef CORE_PV_LAYOUT_H
 #define CORE_PV_LAYOUT_H
@@ -20,22 +21,22 @@ struct pv_area {
 };
 
 struct pv_layout {
-    uint64_t nr_pages;         /* of the whole domain, the ramdisk included */
-    struct pv_area kernel;     /* from its lowest to its highest page */
+    uint64_t nr_pages;     /* of the whole domain, the ramdisk included */
+    struct pv_area kernel; /* from its lowest to its highest page */
     struct pv_area ramdisk;
     struct pv_area p2m;        /* the list: one word a page of the domain */
     struct pv_area p2m_tables; /* page tables that map only the list: behind it */
     struct pv_area start_info;
-    struct pv_area tables;     /* its first frame is the L4 table */
+    struct pv_area tables; /* its first frame is the L4 table */
     struct pv_area stack;
     uint64_t virt_start, virt_end; /* the bootstrap mapping: 4 MiB aligned at its end */
-    uint64_t boot_frames;          /* frames [0, boot_frames) must be there first: all but ramdisk */
+    uint64_t boot_frames; /* frames [0, boot_frames) must be there first: all but ramdisk */
 };
 
 /*
  * Lay out a domain of nr_pages, of which the last `ramdisk_frames` may be the ramdisk's. 0, or
- * -XEN_ENOMEM with a sentence in *why when it does not fit, -XEN_EINVAL when the kernel asks for what
- * cannot be. No numbers that a kernel gives may do more.
+ * -XEN_ENOMEM with a sentence in *why when it does not fit, -XEN_EINVAL when the kernel asks for
+ * what cannot be. No numbers that a kernel gives may do more.
  */
 int pv_layout_make(struct pv_layout *l, const struct pv_kernel *k, uint64_t nr_pages,
                    uint64_t ramdisk_frames, const char **why) must_check;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Instructions that only some CPUs have or need: the image carries no-operations in their place, and
- * alternatives_apply() writes the instructions over them at boot. Included by assembly.
+ * Instructions that only some CPUs have or need: the image carries no-operations in their place,
+ * and alternatives_apply() writes the instructions over them at boot. Included by assembly.
  */
 #ifndef X86_ALTERNATIVE_H
 #define X86_ALTERNATIVE_H
@@ -11,6 +11,8 @@
 #define ALT_RSB  3 /* fill the return stack on the way in */
 
 #ifdef __ASSEMBLER__
+
+/* clang-format off */
 
 /* A site: its address, what it depends on, and the bytes (at most 12). */
         .macro ALT_SITE feature, length, bytes:vararg
@@ -43,6 +45,8 @@
 771:    .byte 0x0f, 0x1f, 0x00
         ALT_SITE ALT_SMAP, 3, 0x0f, 0x01, 0xca
         .endm
+
+/* clang-format on */
 
 #else
 

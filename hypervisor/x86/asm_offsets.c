@@ -7,7 +7,7 @@
 #include "x86/desc.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" ::"i"(value))
-#define REG(name, field) DEFINE(REGS_##name, offsetof(struct cpu_user_regs, field))
+#define REG(name, field)    DEFINE(REGS_##name, offsetof(struct cpu_user_regs, field))
 
 void asm_offsets(void);
 

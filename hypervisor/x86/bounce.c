@@ -2,8 +2,9 @@
 /*
  * Entering the guest kernel.
  *
- * The frame is the native one of 64-bit mode (Intel SDM 3A 6.14.2) with RCX and R11 below it, as the ABI has it
- * (xen/arch-x86/xen-x86_64.h); the byte above the code selector is the event mask before.
+ * The frame is the native one of 64-bit mode (Intel SDM 3A 6.14.2) with RCX and R11 below it, as
+ * the ABI has it (xen/arch-x86/xen-x86_64.h); the byte above the code selector is the event mask
+ * before.
  */
 #include "x86/bounce.h"
 
@@ -29,7 +30,8 @@ void bounce_update_fast_entry(struct vcpu *v)
     /* Seven words, below an aligned address; the stack was checked when it was set. */
     v->arch.entry_frame = (v->arch.kernel_sp & ~15ull) - 7 * sizeof(uint64_t);
     v->arch.fast_entry = v->arch.syscall_callback.address != 0 &&
-                         v->arch.syscall_callback.disables_events && !iopl_in_frames && v->arch.cr3_user != 0 &&
+                         v->arch.syscall_callback.disables_events && !iopl_in_frames &&
+                         v->arch.cr3_user != 0 &&
                          guest_range_ok(VADDR(v->arch.entry_frame), 7 * sizeof(uint64_t));
 }
 
@@ -111,6 +113,6 @@ void bounce_to_kernel(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t err
     regs->cs = FLAT_KERNEL_CS;
     regs->ss = FLAT_KERNEL_SS;
     regs->rsp = sp;
-    regs->rflags &= ~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM | X86_RFLAGS_AC |
-                      X86_RFLAGS_DF | X86_RFLAGS_IOPL);
+    regs->rflags &= ~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM |
+                      X86_RFLAGS_AC | X86_RFLAGS_DF | X86_RFLAGS_IOPL);
 }

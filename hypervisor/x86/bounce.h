@@ -7,9 +7,9 @@
 
 struct vcpu;
 
-#define BOUNCE_ERROR_CODE 1u  /* the frame has an error code */
+#define BOUNCE_ERROR_CODE  1u /* the frame has an error code */
 #define BOUNCE_MASK_EVENTS 2u /* events are masked on entry */
-#define BOUNCE_FAILSAFE 4u    /* the frame has the data segment selectors: the failsafe callback's */
+#define BOUNCE_FAILSAFE    4u /* the frame has data segment selectors (failsafe callback) */
 
 /*
  * Make the current vCPU continue at `rip` in its kernel, with a frame that tells where it was. A

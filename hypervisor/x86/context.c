@@ -20,8 +20,7 @@
 #include "x86/x86.h"
 
 /* RFLAGS that a guest may start with. */
-#define RFLAGS_ALLOWED                                                                             \
-    (0xdd5ul | X86_RFLAGS_RF | X86_RFLAGS_AC | X86_RFLAGS_ID | X86_RFLAGS_FIXED)
+#define RFLAGS_ALLOWED (0xdd5ul | X86_RFLAGS_RF | X86_RFLAGS_AC | X86_RFLAGS_ID | X86_RFLAGS_FIXED)
 
 /* A callback may be left out (0). */
 static bool entry_ok(uint64_t va)
@@ -79,10 +78,10 @@ static void set_entry_points(struct vcpu *v, const struct vcpu_guest_context *c)
         v->arch.trap[i].cs |= 3;
     }
     v->arch.event_callback = (struct callback){c->event_callback_eip, true};
-    v->arch.failsafe_callback = (struct callback){
-        c->failsafe_callback_eip, (c->flags & VGCF_failsafe_disables_events) != 0};
-    v->arch.syscall_callback = (struct callback){c->syscall_callback_eip,
-                                                 (c->flags & VGCF_syscall_disables_events) != 0};
+    v->arch.failsafe_callback = (struct callback){c->failsafe_callback_eip,
+                                                  (c->flags & VGCF_failsafe_disables_events) != 0};
+    v->arch.syscall_callback =
+        (struct callback){c->syscall_callback_eip, (c->flags & VGCF_syscall_disables_events) != 0};
     v->arch.kernel_ss = (uint16_t)(c->kernel_ss | 3);
     v->arch.kernel_sp = c->kernel_sp;
     v->arch.ldt_base = c->ldt_base;

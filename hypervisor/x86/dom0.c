@@ -30,7 +30,7 @@ static void read_modules(struct dom0 *b, const struct boot_info *boot)
 {
     const char *why;
     if (boot->nr_modules == 0)
-        boot_stop("no kernel for the control domain: the boot loader must load one as first module");
+        boot_stop("no kernel for the control domain: the boot loader must load it as a module");
     b->image = maddr_to_virt(MADDR(boot->module[0].start));
     b->image_size = boot->module[0].end - boot->module[0].start;
     b->ramdisk = boot->nr_modules > 1 ? &boot->module[1] : NULL;
@@ -47,9 +47,10 @@ static void check_features(const struct pv_kernel *k)
                     1u << XENFEAT_mmu_pt_update_preserve_ad | 1u << XENFEAT_dom0 |
                     1u << XENFEAT_gnttab_map_avail_bits;
     if (k->features_required[0] & ~have)
-        boot_stop("the control domain's kernel requires features (%#x) that a 64-bit PV domain does "
-                  "not have",
-                  k->features_required[0] & ~have);
+        boot_stop(
+            "the control domain's kernel requires features (%#x) that a 64-bit PV domain does not "
+            "have",
+            k->features_required[0] & ~have);
 }
 
 static void make_layout(struct dom0 *b)
@@ -66,9 +67,8 @@ static void make_domain(struct dom0 *b)
     unsigned vcpus = cpumask_count(cpu_online_mask);
     if (options.dom0_max_vcpus)
         vcpus = MIN(options.dom0_max_vcpus, MAX_VCPUS);
-    struct domain_config config = {.max_vcpus = vcpus,
-                                   .max_pages = b->layout.nr_pages,
-                                   .privileged = true};
+    struct domain_config config = {
+        .max_vcpus = vcpus, .max_pages = b->layout.nr_pages, .privileged = true};
     int rc = domain_create(DOMID(0), &config, &b->d);
     if (options.dom0_mem_max_pages > config.max_pages)
         b->d->max_pages = options.dom0_mem_max_pages;
@@ -79,7 +79,7 @@ static void make_domain(struct dom0 *b)
     control_domain = b->d;
 }
 
-/* ---- Contents --------------------------------------------------------------------------------- */
+/* ---- Contents ----------------------------------------------------------------------------- */
 
 static void load_kernel(struct dom0 *b)
 {
@@ -166,7 +166,6 @@ struct domain *dom0_build(const struct boot_info *boot)
     set_first_vcpu(&b);
     arch_update_wallclock(b.d);
     free_image(boot);
-    log_info("Control domain: %lu MiB, %u vCPUs", b.layout.nr_pages / MIB_FRAMES,
-             b.d->max_vcpus);
+    log_info("Control domain: %lu MiB, %u vCPUs", b.layout.nr_pages / MIB_FRAMES, b.d->max_vcpus);
     return b.d;
 }

@@ -14,7 +14,7 @@ struct domain;
  */
 struct domain *dom0_build(const struct boot_info *boot);
 
-/* ---- Its parts (dom0_memory.c, dom0_tables.c) ------------------------------------------------- */
+/* ---- Its parts (dom0_memory.c, dom0_tables.c) --------------------------------------------- */
 
 struct dom0 {
     struct domain *d;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The control domain's memory. The frames of the start of day, [0, boot_frames), are one block, so
- * that the P2M list within it can be written while it is being made. The rest comes in blocks as large as there are.
- * The ramdisk's own frames are adopted where the loader put them.
+ * that the P2M list within it can be written while it is being made. The rest comes in blocks as
+ * large as there are. The ramdisk's own frames are adopted where the loader put them.
  */
 #include <arch/memory.h>
 
@@ -15,8 +15,10 @@
 #include "x86/dom0.h"
 #include "x86/panic.h"
 
-#define MIB_FRAMES (1ul << (20 - PAGE_SHIFT))
-/* Kept for the hypervisor's own objects: 1/16 of memory, within bounds; as a user of Xen expects. */
+#define MIB_FRAMES  (1ul << (20 - PAGE_SHIFT))
+/*
+ * Kept for the hypervisor's own objects: 1/16 of memory, within bounds; as a user of Xen expects.
+ */
 #define RESERVE_MIN (16 * MIB_FRAMES)
 #define RESERVE_MAX (128 * MIB_FRAMES)
 

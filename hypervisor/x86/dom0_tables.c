@@ -15,7 +15,7 @@
 #include "x86/x86.h"
 
 #define TABLE_BITS (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED)
-#define PAGE_BITS (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
+#define PAGE_BITS  (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
 
 /* Tables not used so far. */
 struct table_pool {

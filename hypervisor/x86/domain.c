@@ -29,8 +29,7 @@ int arch_domain_create(struct domain *d)
 int arch_domain_release(struct domain *d)
 {
     domain_sync_state(d);
-    for_each_vcpu(d, v)
-    {
+    for_each_vcpu (d, v) {
         int rc = frame_resume_teardown(&v->arch.torn);
         if (rc)
             return rc;

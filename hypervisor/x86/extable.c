@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Looking up the exception table. It is short, and faults in the hypervisor are rare: no sorting. */
+/*
+ * Looking up the exception table. It is short, and faults in the hypervisor are rare: no sorting.
+ */
 #include "x86/extable.h"
 
 struct extable_entry {

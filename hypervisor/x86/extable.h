@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The exception table: instructions that may fault, and where to go on when they do. Ranges, so that
- * a sequence of guest accesses needs one entry.
+ * The exception table: instructions that may fault, and where to go on when they do. Ranges, so
+ * that a sequence of guest accesses needs one entry.
  */
 #ifndef X86_EXTABLE_H
 #define X86_EXTABLE_H
 
 #ifdef __ASSEMBLER__
+
+/* clang-format off */
 
 /* A fault at an address in [start, end) continues at fixup. */
         .macro EXTABLE start, end, fixup
@@ -14,6 +16,8 @@
         .quad \start, \end, \fixup
         .popsection
         .endm
+
+/* clang-format on */
 
 #else
 

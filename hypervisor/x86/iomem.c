@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Device memory. Everything that is not RAM may be mapped by a domain that has devices, but for what
- * the hypervisor drives itself (local APICs, IOAPICs, its timers), noted here at boot.
+ * Device memory. Everything that is not RAM may be mapped by a domain that has devices, but for
+ * what the hypervisor drives itself (local APICs, IOAPICs, its timers), noted here at boot.
  */
 #include "x86/iomem.h"
 

@@ -12,8 +12,8 @@
 
 /* System control port B (ISA): why an NMI came. */
 #define PORT_NMI_REASON 0x61
-#define REASON_SERR 0x80
-#define REASON_IOCHK 0x40
+#define REASON_SERR     0x80
+#define REASON_IOCHK    0x40
 
 static uint32_t nmi_count, nmi_logged;
 static uint8_t nmi_reason;

@@ -15,7 +15,7 @@
 #include "x86/pv_calls.h"
 #include "x86/x86.h"
 
-/* ---- From entry.S and back -------------------------------------------------------------------- */
+/* ---- From entry.S and back ---------------------------------------------------------------- */
 
 static_assert(__HYPERVISOR_iret == 23, "entry.S knows the number");
 
@@ -43,11 +43,13 @@ void arch_hypercall_rewind(unsigned nr, unsigned nargs, const uint64_t *args)
 /* The stub that each entry of a hypercall page is (xen/arch-x86/xen-x86_64.h): 32 bytes. */
 void hypercall_page_fill(uint8_t *page)
 {
+    /* clang-format off */
     static const uint8_t plain[] = {0x51, 0x41, 0x53,                   /* push rcx; push r11 */
                                     0xb8, 0,    0,    0, 0, 0x0f, 0x05, /* mov $nr, %eax; syscall */
                                     0x41, 0x5b, 0x59, 0xc3};            /* pop r11; pop rcx; ret */
     static const uint8_t iret[] = {0x51, 0x41, 0x53, 0x50,              /* push rcx, r11, rax */
                                    0xb8, __HYPERVISOR_iret, 0, 0, 0, 0x0f, 0x05};
+    /* clang-format on */
     memset(page, 0xcc, PAGE_SIZE);
     for (unsigned nr = 0; nr < PAGE_SIZE / 32; nr++) {
         uint8_t *stub = page + nr * 32;
@@ -70,7 +72,7 @@ int pv_hypercall_page_write(struct vcpu *v, uint64_t mfn)
     return 0;
 }
 
-/* ---- Trap table and callbacks ----------------------------------------------------------------- */
+/* ---- Trap table and callbacks ------------------------------------------------------------- */
 
 /* A code address the guest may be sent to: canonical and not the hypervisor's. */
 static bool entry_point_ok(uint64_t va)
@@ -171,8 +173,7 @@ long hc_set_callbacks(struct vcpu *v, struct hypercall_args *a)
 
 long nmi_register_callback(struct vcpu *v, struct xennmi_callback *arg)
 {
-    return v->id == 0 ? callback_set(v, CALLBACKTYPE_nmi, arg->handler_address, true)
-                      : -XEN_EINVAL;
+    return v->id == 0 ? callback_set(v, CALLBACKTYPE_nmi, arg->handler_address, true) : -XEN_EINVAL;
 }
 
 long nmi_unregister_callback(struct vcpu *v, void *arg)
@@ -182,7 +183,7 @@ long nmi_unregister_callback(struct vcpu *v, void *arg)
     return 0;
 }
 
-/* ---- Stack and segments ----------------------------------------------------------------------- */
+/* ---- Stack and segments ------------------------------------------------------------------- */
 
 int pv_set_kernel_stack(struct vcpu *v, uint64_t ss, uint64_t sp)
 {

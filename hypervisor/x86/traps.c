@@ -71,9 +71,9 @@ static bool at_guest_iretq(uint64_t rip)
 }
 
 /*
- * The IRET to a guest faulted: a bad selector, or an address that is not canonical. All other registers were the
- * guest's already; with the frame that IRET could not use they are its state, and it hears of it by the
- * failsafe callback.
+ * The IRET to a guest faulted: a bad selector, or an address that is not canonical. All other
+ * registers were the guest's already; with the frame that IRET could not use they are its state,
+ * and it hears of it by the failsafe callback.
  */
 static noreturn_fn void guest_iret_fault(const struct cpu_user_regs *fault)
 {
@@ -82,7 +82,8 @@ static noreturn_fn void guest_iret_fault(const struct cpu_user_regs *fault)
     struct vcpu *v = current_vcpu();
     memcpy(regs, &copy, offsetof(struct cpu_user_regs, error_code));
     irq_enable();
-    log_guest(LOG_DEBUG, "return to %04x:%#lx refused by the CPU", regs->cs, (unsigned long)regs->rip);
+    log_guest(LOG_DEBUG, "return to %04x:%#lx refused by the CPU", regs->cs,
+              (unsigned long)regs->rip);
     if (v->arch.failsafe_callback.address)
         bounce_to_kernel(v, v->arch.failsafe_callback.address,
                          BOUNCE_FAILSAFE |
@@ -95,14 +96,14 @@ static noreturn_fn void guest_iret_fault(const struct cpu_user_regs *fault)
 }
 
 static const char *const trap_names[] = {
-    [X86_TRAP_DE] = "divide error",     [X86_TRAP_DB] = "debug",
-    [X86_TRAP_BP] = "breakpoint",       [X86_TRAP_OF] = "overflow",
-    [X86_TRAP_BR] = "bound range",      [X86_TRAP_UD] = "invalid opcode",
-    [X86_TRAP_NM] = "no coprocessor",   [X86_TRAP_DF] = "double fault",
-    [X86_TRAP_TS] = "invalid TSS",      [X86_TRAP_NP] = "segment not present",
-    [X86_TRAP_SS] = "stack fault",      [X86_TRAP_GP] = "general protection",
-    [X86_TRAP_PF] = "page fault",       [X86_TRAP_MF] = "x87 error",
-    [X86_TRAP_AC] = "alignment check",  [X86_TRAP_MC] = "machine check",
+    [X86_TRAP_DE] = "divide error",    [X86_TRAP_DB] = "debug",
+    [X86_TRAP_BP] = "breakpoint",      [X86_TRAP_OF] = "overflow",
+    [X86_TRAP_BR] = "bound range",     [X86_TRAP_UD] = "invalid opcode",
+    [X86_TRAP_NM] = "no coprocessor",  [X86_TRAP_DF] = "double fault",
+    [X86_TRAP_TS] = "invalid TSS",     [X86_TRAP_NP] = "segment not present",
+    [X86_TRAP_SS] = "stack fault",     [X86_TRAP_GP] = "general protection",
+    [X86_TRAP_PF] = "page fault",      [X86_TRAP_MF] = "x87 error",
+    [X86_TRAP_AC] = "alignment check", [X86_TRAP_MC] = "machine check",
     [X86_TRAP_XM] = "SIMD error",
 };
 
@@ -113,7 +114,10 @@ static const char *trap_name(unsigned vector)
 
 static void hypervisor_fault(struct cpu_user_regs *regs)
 {
-    /* SYSENTER with TF set traps at its entry point; a guest's breakpoint on its data may be met here. */
+    /*
+     * SYSENTER with TF set traps at its entry point; a guest's breakpoint on its data may be met
+     * here.
+     */
     if (regs->entry_vector == X86_TRAP_DB) {
         regs->rflags &= ~X86_RFLAGS_TF;
         return;
@@ -139,8 +143,8 @@ static void trap_page_fault(struct cpu_user_regs *regs)
     if (va >= DESC_WINDOW_START && va < DESC_WINDOW_START + NR_CPUS * DESC_WINDOW_SIZE) {
         if (!(code & PF_PRESENT) && segdesc_ldt_fault(v, va))
             return;
-    } else if (v->arch.in_kernel && (code & (PF_PRESENT | PF_WRITE | PF_RESERVED)) ==
-                                        (PF_PRESENT | PF_WRITE)) {
+    } else if (v->arch.in_kernel &&
+               (code & (PF_PRESENT | PF_WRITE | PF_RESERVED)) == (PF_PRESENT | PF_WRITE)) {
         if (ptwr_emulate(regs, va))
             return;
     }
@@ -150,8 +154,8 @@ static void trap_page_fault(struct cpu_user_regs *regs)
 #define GP_IDT 2u /* the error code names an IDT vector (Intel SDM 3A 6.13) */
 
 /*
- * INT n through a gate that ring 3 may not use: the guest's own table says who may. The vector is taken from the
- * instruction: the error code of some QEMU versions is wrong.
+ * INT n through a gate that ring 3 may not use: the guest's own table says who may. The vector is
+ * taken from the instruction: the error code of some QEMU versions is wrong.
  */
 static bool software_interrupt(struct cpu_user_regs *regs)
 {
@@ -231,13 +235,20 @@ static void trap_int80(struct cpu_user_regs *regs)
 }
 
 static void (*const guest_traps[32])(struct cpu_user_regs *) = {
-    [X86_TRAP_DE] = trap_plain,          [X86_TRAP_DB] = trap_debug,
-    [X86_TRAP_BP] = trap_breakpoint,     [X86_TRAP_OF] = trap_breakpoint,
-    [X86_TRAP_BR] = trap_plain,          [X86_TRAP_UD] = trap_invalid_opcode,
-    [X86_TRAP_NM] = trap_no_coprocessor, [X86_TRAP_TS] = trap_with_code,
-    [X86_TRAP_NP] = trap_with_code,      [X86_TRAP_SS] = trap_with_code,
-    [X86_TRAP_GP] = trap_general_protection, [X86_TRAP_PF] = trap_page_fault,
-    [X86_TRAP_MF] = trap_plain,          [X86_TRAP_AC] = trap_with_code,
+    [X86_TRAP_DE] = trap_plain,
+    [X86_TRAP_DB] = trap_debug,
+    [X86_TRAP_BP] = trap_breakpoint,
+    [X86_TRAP_OF] = trap_breakpoint,
+    [X86_TRAP_BR] = trap_plain,
+    [X86_TRAP_UD] = trap_invalid_opcode,
+    [X86_TRAP_NM] = trap_no_coprocessor,
+    [X86_TRAP_TS] = trap_with_code,
+    [X86_TRAP_NP] = trap_with_code,
+    [X86_TRAP_SS] = trap_with_code,
+    [X86_TRAP_GP] = trap_general_protection,
+    [X86_TRAP_PF] = trap_page_fault,
+    [X86_TRAP_MF] = trap_plain,
+    [X86_TRAP_AC] = trap_with_code,
     [X86_TRAP_XM] = trap_plain,
 };
 
@@ -259,7 +270,9 @@ void trap_dispatch(struct cpu_user_regs *regs)
         log_guest(LOG_WARNING, "unexpected trap %u ignored", vector);
 }
 
-/* NMI, #DF, #MC: on their own stacks; nothing here may take a lock that the interrupted code has. */
+/*
+ * NMI, #DF, #MC: on their own stacks; nothing here may take a lock that the interrupted code has.
+ */
 void trap_paranoid(struct cpu_user_regs *regs);
 
 void trap_paranoid(struct cpu_user_regs *regs)
@@ -346,7 +359,8 @@ void syscall32_entry(struct cpu_user_regs *regs)
 void sysenter_entry(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
-    regs->rflags = (regs->rflags & ~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_IOPL)) | X86_RFLAGS_IF;
+    regs->rflags =
+        (regs->rflags & ~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_IOPL)) | X86_RFLAGS_IF;
     irq_enable();
     if (v->arch.sysenter_callback.address && !v->arch.in_kernel)
         enter_callback(v, &v->arch.sysenter_callback);

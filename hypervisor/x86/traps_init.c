@@ -3,8 +3,8 @@
  * Filling the IDT, and the CPU's registers for SYSCALL and SYSENTER.
  *
  * SYSCALL switches no stack. Each CPU has two stubs of its own (64-bit and 32-bit programs) that
- * load the CPU's stack pointer as a constant; they are written at boot into .text, which is read-only by then,
- * under a lifted CR0.WP.
+ * load the CPU's stack pointer as a constant; they are written at boot into .text, which is
+ * read-only by then, under a lifted CR0.WP.
  */
 #include <arch/cpu.h>
 
@@ -16,7 +16,7 @@
 #include "x86/x86.h"
 
 #define VECTOR_BREAKPOINT_DPL 3
-#define STUB_SIZE 16u /* of trap_stubs[] in entry.S */
+#define STUB_SIZE             16u /* of trap_stubs[] in entry.S */
 
 extern const char trap_stubs[];
 extern const char entry_syscall[], entry_syscall32[], entry_sysenter[];
@@ -35,7 +35,10 @@ static unsigned vector_ist(unsigned vector)
     }
 }
 
-/* INT3, INTO and INT 0x80 may be executed by ring 3; all others raise #GP, where the guest's table decides. */
+/*
+ * INT3, INTO and INT 0x80 may be executed by ring 3; all others raise #GP, where the guest's table
+ * decides.
+ */
 static unsigned vector_dpl(unsigned vector)
 {
     return vector == X86_TRAP_BP || vector == X86_TRAP_OF || vector == 0x80 ? 3 : 0;
@@ -48,7 +51,7 @@ void traps_init(void)
                      vector_ist(vector), vector_dpl(vector));
 }
 
-/* ---- SYSCALL ---------------------------------------------------------------------------------- */
+/* ---- SYSCALL ------------------------------------------------------------------------------ */
 
 #define SYSCALL_STUB_SIZE 64u
 

@@ -6,8 +6,8 @@
 #include "x86/extable.h"
 
 /*
- * Copy eight bytes at a time and the rest singly. On a fault in the first loop the rest is left to the second, which
- * finds the exact byte. Returns what was not copied.
+ * Copy eight bytes at a time and the rest singly. On a fault in the first loop the rest is left to
+ * the second, which finds the exact byte. Returns what was not copied.
  */
 static size_t copy_catching(void *dst, const void *src, size_t n)
 {

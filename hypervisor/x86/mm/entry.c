@@ -19,7 +19,7 @@
 #define PTE_HIGH_AVAIL 0x7ff0000000000000ul
 #define PTE_CACHE_BITS (PTE_PWT | PTE_PCD)
 /* What an L1 entry may change without any reference being touched. */
-#define L1_FREE_BITS (PTE_NX | PTE_ACCESSED | PTE_DIRTY | PTE_AVAIL | PTE_USER)
+#define L1_FREE_BITS   (PTE_NX | PTE_ACCESSED | PTE_DIRTY | PTE_AVAIL | PTE_USER)
 
 static bool domain_has_devices(const struct domain *d)
 {
@@ -53,8 +53,10 @@ static int l1_acquire(uint64_t *entry, struct domain *owner, const struct domain
     mfn_t mfn = entry_mfn(*entry);
     if (!l1_bits_ok(*entry, owner))
         return -XEN_EINVAL;
-    /* Ring 3 is where guest kernels run, so that every entry is a user one. Global ones would outlive
-     * a CR3 load. */
+    /*
+     * Ring 3 is where guest kernels run, so that every entry is a user one. Global ones would
+     * outlive a CR3 load.
+     */
     *entry = (*entry | PTE_USER) & ~PTE_GLOBAL;
     if (!frame_get(mfn, page_owner))
         return mfn_is_ram(mfn) ? -XEN_EINVAL : device_acquire(mfn, *entry, owner);

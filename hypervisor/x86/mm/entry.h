@@ -2,7 +2,8 @@
 /*
  * Guest page-table entries: what one may hold, and the references that it stands for.
  *
- *   L1  present: a reference to the frame; writable: a FT_WRITABLE type reference too. Device memory has none.
+ *   L1  present: a reference to the frame; writable: a FT_WRITABLE type reference too. Device
+ *       memory has none.
  *   Ln  present: a reference and a type reference to a table of level n-1.
  */
 #ifndef X86_MM_ENTRY_H
@@ -25,9 +26,9 @@ int entry_acquire(unsigned level, uint64_t *entry, struct domain *owner,
 void entry_release(unsigned level, uint64_t entry, struct torn_tables *torn);
 
 /*
- * Replace the entry at `slot` of a table that the caller holds by type. With preserve_ad the accessed
- * and dirty bits that are set stay set. `expected`: NULL, or the value that must still be there
- * (-XEN_EAGAIN, with what is there). Errors as entry_acquire.
+ * Replace the entry at `slot` of a table that the caller holds by type. With preserve_ad the
+ * accessed and dirty bits that are set stay set. `expected`: NULL, or the value that must still be
+ * there (-XEN_EAGAIN, with what is there). Errors as entry_acquire.
  */
 int entry_set(unsigned level, uint64_t *slot, uint64_t entry, bool preserve_ad, uint64_t *expected,
               struct domain *owner, const struct domain *page_owner) must_check;

@@ -6,8 +6,8 @@
 #include "core/domain.h"
 
 /*
- * The domain whose frames are to be mapped: DOMID_SELF, DOMID_IO (device memory only), or, for a privileged
- * caller, another domain. Each is held: drop by domain_put. -XEN_ESRCH, -XEN_EPERM.
+ * The domain whose frames are to be mapped: DOMID_SELF, DOMID_IO (device memory only), or, for a
+ * privileged caller, another domain. Each is held: drop by domain_put. -XEN_ESRCH, -XEN_EPERM.
  */
 int page_owner_get(struct vcpu *v, domid_t id, struct domain **out) must_check;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writable page tables. The instruction is decoded, and what it would store becomes an update of the
- * entry, with the value that the instruction saw as the one that must still be there.
+ * Writable page tables. The instruction is decoded, and what it would store becomes an update of
+ * the entry, with the value that the instruction saw as the one that must still be there.
  */
 #include "x86/mm/ptwr.h"
 
@@ -19,7 +19,10 @@ struct ptwr {
     uint64_t page; /* guest address of the table's first byte */
 };
 
-/* The entry that [va, va + size) lies in, and where in it; NULL when it spans two or leaves the page. */
+/*
+ * The entry that [va, va + size) lies in, and where in it; NULL when it spans two or leaves the
+ * page.
+ */
 static uint64_t *ptwr_slot(const struct ptwr *p, uint64_t va, unsigned size, unsigned *shift)
 {
     unsigned offset = va & 7;

@@ -6,8 +6,8 @@
 #include "core/abi.h"
 
 /*
- * A guest kernel's write at `va` faulted on a present mapping. True when it was to one of its L1 tables and has
- * been carried out as a checked update.
+ * A guest kernel's write at `va` faulted on a present mapping. True when it was to one of its L1
+ * tables and has been carried out as a checked update.
  */
 bool ptwr_emulate(struct cpu_user_regs *regs, uint64_t va);
 

@@ -15,7 +15,10 @@ int root_set_kernel(struct vcpu *v, mfn_t mfn) must_check;
 int root_set_user(struct vcpu *v, mfn_t mfn) must_check;
 /* Drop both; v is not running, and its CPU has other tables loaded. */
 void root_drop(struct vcpu *v);
-/* MOV to CR3 by the current vCPU's kernel: the value as xen_pfn_to_cr3 makes it. 0 or a negative error. */
+/*
+ * MOV to CR3 by the current vCPU's kernel: the value as xen_pfn_to_cr3 makes it. 0 or a negative
+ * error.
+ */
 int pv_set_cr3(struct vcpu *v, uint64_t cr3) must_check;
 
 #endif

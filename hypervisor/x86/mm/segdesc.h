@@ -15,20 +15,25 @@ int segdesc_page_acquire(mfn_t mfn, unsigned *progress) must_check;
 
 /* The current vCPU's LDT: page-aligned guest address and entries, 0 to clear. -XEN_EINVAL. */
 int segdesc_set_ldt(struct vcpu *v, uint64_t base, unsigned long entries) must_check;
-/* Replace the GDT of v (current, or not running) by frames whose references the caller has taken. */
+/*
+ * Replace the GDT of v (current, or not running) by frames whose references the caller has taken.
+ */
 void segdesc_install_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, unsigned entries);
 /* Take FT_SEGDESC references for a GDT of `entries` descriptors. On error none is held. */
-int segdesc_hold_gdt(struct vcpu *v, const xen_pfn_t *list, mfn_t *frames, unsigned entries) must_check;
-/* A page fault inside this CPU's window at `va`: map the LDT page. True when the access may go on. */
+int segdesc_hold_gdt(struct vcpu *v, const xen_pfn_t *list, mfn_t *frames,
+                     unsigned entries) must_check;
+/*
+ * A page fault inside this CPU's window at `va`: map the LDT page. True when the access may go on.
+ */
 bool segdesc_ldt_fault(struct vcpu *v, uint64_t va);
 /* Switch this CPU's window to v's tables. Interrupts off. */
 void segdesc_load(struct vcpu *v);
 /* Drop all that v holds; v is loaded nowhere. */
 void segdesc_drop(struct vcpu *v);
 
-#define GDT_GUEST_PAGES 14u
+#define GDT_GUEST_PAGES  14u
 #define GDT_PAGE_ENTRIES 512u
-#define LDT_PAGES 16u
-#define LDT_MAX_ENTRIES 8192u
+#define LDT_PAGES        16u
+#define LDT_MAX_ENTRIES  8192u
 
 #endif

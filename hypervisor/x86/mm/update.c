@@ -14,7 +14,10 @@
 #include "x86/mm/owner.h"
 #include "x86/mm/walk.h"
 
-/* What one mmu_update call works on. The table of the last entry is kept, as the next is often in it. */
+/*
+ * What one mmu_update call works on. The table of the last entry is kept, as the next is often in
+ * it.
+ */
 struct update_call {
     struct vcpu *v;
     struct domain *tables; /* whose page tables */

@@ -14,8 +14,8 @@ static inline unsigned table_index(uint64_t va, unsigned level)
 }
 
 /*
- * The L1 table that maps `va` for the current vCPU, held (a reference and an FT_L1 reference: drop by
- * frame_put_both). False when there is none, or `va` is the hypervisor's.
+ * The L1 table that maps `va` for the current vCPU, held (a reference and an FT_L1 reference: drop
+ * by frame_put_both). False when there is none, or `va` is the hypervisor's.
  */
 bool walk_hold_l1(struct vcpu *v, uint64_t va, mfn_t *l1) must_check;
 /* The entry that maps `va` now, 0 when nothing does. For looking at, not for trusting. */

@@ -13,7 +13,8 @@
 struct vcpu;
 
 struct cpu_info {
-    struct cpu_user_regs guest_regs; /* what entry code pushes; es, ds, fs, gs only while switching */
+    /* What entry code pushes; es, ds, fs, gs only while switching. */
+    struct cpu_user_regs guest_regs;
     struct vcpu *current;
     uint64_t percpu_offset;
     uint16_t *iomap_base; /* of this CPU's TSS: written at each change of guest mode */

@@ -28,16 +28,17 @@ struct arch_vcpu {
 
     uint64_t kernel_sp;
     uint16_t kernel_ss;
-    uint64_t entry_frame; /* where entry.S puts the frame of a system call: below kernel_sp, aligned */
+    /* Where entry.S puts the frame of a system call: below kernel_sp, aligned. */
+    uint64_t entry_frame;
     uint32_t iomap_base_kernel, iomap_base_user; /* for the TSS, by guest mode */
-    int32_t loaded_on;    /* the CPU that has its state in registers; -1: none */
+    int32_t loaded_on;       /* the CPU that has its state in registers; -1: none */
     uint16_t ds, es, fs, gs; /* while not on a CPU */
-    bool failsafe_due;    /* a selector could not be loaded: the failsafe callback is owed */
+    bool failsafe_due;       /* a selector could not be loaded: the failsafe callback is owed */
     struct trap_info trap[256];
     struct callback event_callback, failsafe_callback, syscall_callback, syscall32_callback,
         sysenter_callback, nmi_callback;
 
-    uint64_t cr0, cr2, cr4;    /* as the guest believes them; cr2 is in vcpu_info too */
+    uint64_t cr0, cr2, cr4; /* as the guest believes them; cr2 is in vcpu_info too */
     uint64_t debugreg[8];
     uint64_t fs_base, gs_base_kernel, gs_base_user; /* while not on a CPU */
 
@@ -48,25 +49,25 @@ struct arch_vcpu {
     unsigned ldt_entries;
 
     struct fpu_area *fpu;
-    bool fpu_dirty;        /* registers on CPU v->cpu are newer than fpu */
+    bool fpu_dirty; /* registers on CPU v->cpu are newer than fpu */
     uint64_t xcr0, xcr0_accum;
 
-    vaddr_t iobmp;          /* PHYSDEVOP_set_iobitmap: the guest's own bitmap for user mode */
+    vaddr_t iobmp; /* PHYSDEVOP_set_iobitmap: the guest's own bitmap for user mode */
     unsigned iobmp_limit;
-    uint32_t pci_cf8;       /* the guest's 0xcf8 latch */
+    uint32_t pci_cf8; /* the guest's 0xcf8 latch */
     uint32_t tsc_aux;
 
-    vaddr_t time_area;      /* where time.c last wrote vcpu_time_info, and the TSC base it wrote */
+    vaddr_t time_area; /* where time.c last wrote vcpu_time_info, and the TSC base it wrote */
     uint64_t time_area_tsc;
 
     struct torn_tables torn; /* page tables being taken down piecemeal */
 };
 
 struct arch_domain {
-    cpumask_t dirty_cpus;      /* CPUs that a vCPU of it runs on or was last loaded on */
+    cpumask_t dirty_cpus; /* CPUs that a vCPU of it runs on or was last loaded on */
     struct pirq_map *pirqs;
-    struct io_bitmap *ports;   /* I/O ports it may use directly; NULL: none */
-    bool all_iomem;            /* may map any device memory that is not the hypervisor's */
+    struct io_bitmap *ports; /* I/O ports it may use directly; NULL: none */
+    bool all_iomem;          /* may map any device memory that is not the hypervisor's */
     mfn_t shared_mfn;
     unsigned tsc_khz;
 };

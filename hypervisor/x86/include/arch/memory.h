@@ -36,7 +36,9 @@ static inline struct frame *frame_entry(mfn_t m)
     return (struct frame *)(FRAME_TABLE_START + (m.v & FRAME_ENTRY_MASK) * FRAME_ENTRY_SIZE);
 }
 
-/* Machine-to-phys: written here (the guests' own view is read-only). Only for mfn_valid() frames. */
+/*
+ * Machine-to-phys: written here (the guests' own view is read-only). Only for mfn_valid() frames.
+ */
 void m2p_set(mfn_t m, pfn_t p);
 pfn_t m2p_get(mfn_t m);
 #define INVALID_M2P PFN(~0ull)

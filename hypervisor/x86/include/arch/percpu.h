@@ -10,13 +10,14 @@
 
 #include "core/types.h"
 
-#define DEFINE_PER_CPU(type, name) __attribute__((section(".percpu"))) __typeof__(type) percpu_##name
+#define DEFINE_PER_CPU(type, name)                                                                 \
+    __attribute__((section(".percpu"))) __typeof__(type) percpu_##name
 #define DECLARE_PER_CPU(type, name) extern __typeof__(type) percpu_##name
 
 extern uint64_t percpu_offset[NR_CPUS];
 
-#define this_cpu(name) (*percpu_at(&percpu_##name, cpu_info()->percpu_offset))
-#define per_cpu(name, cpu) (*percpu_at(&percpu_##name, percpu_offset[cpu]))
+#define this_cpu(name)         (*percpu_at(&percpu_##name, cpu_info()->percpu_offset))
+#define per_cpu(name, cpu)     (*percpu_at(&percpu_##name, percpu_offset[cpu]))
 #define percpu_at(ptr, offset) ((__typeof__(ptr))((uintptr_t)(ptr) + (offset)))
 
 #endif
