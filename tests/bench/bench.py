@@ -88,7 +88,8 @@ def build():
     micro, count = os.path.join(WORK, "micro"), os.path.join(WORK, "count.so")
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra"]
     # Linked where neither a kernel nor a hypervisor has anything, for the marks' sake.
-    subprocess.run([compiler, *flags, "-static", "-no-pie", "-Wl,-Ttext-segment=0x10000000",
+    subprocess.run([compiler, *flags, "-static", "-no-pie", "-Wl,--build-id=none",
+                    "-Wl,-Ttext-segment=0x10000000",
                     "-o", micro, os.path.join(HERE, "micro.c")], check=True)
     subprocess.run([compiler, *flags, "-fPIC", "-shared", "-fvisibility=hidden",
                     "-o", count, os.path.join(HERE, "count.c")], check=True)
