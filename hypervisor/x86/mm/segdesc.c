@@ -3,9 +3,8 @@
  * Guests' segment descriptors.
  *
  * Invariant: a page in a window is FT_SEGDESC, held by the vCPU whose table it is; every descriptor
- * in it is absent, or a code or data segment of privilege 3. System descriptors (gates, TSS, LDT)
- * would lead into ring 0 or to memory of the guest's choice, and are refused. Formats: Intel SDM 3A
- * 3.4.5.
+ * in it is absent, or a code or data segment of privilege 3. System descriptors (gates, TSS, LDT) would lead into
+ * ring 0 or to memory of the guest's choice, and are refused. Formats: Intel SDM 3A 3.4.5.
  */
 #include "x86/mm/segdesc.h"
 
@@ -22,11 +21,11 @@
 #include "x86/mm/walk.h"
 #include "x86/paging.h"
 
-#define DESC_PRESENT   (1ull << 47)
+#define DESC_PRESENT (1ull << 47)
 #define DESC_NONSYSTEM (1ull << 44)
-#define DESC_DPL       (3ull << 45)
-#define DESC_ACCESSED  (1ull << 40)
-#define DESC_TYPE      (0xfull << 40)
+#define DESC_DPL (3ull << 45)
+#define DESC_ACCESSED (1ull << 40)
+#define DESC_TYPE (0xfull << 40)
 
 #define WINDOW_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
 
