@@ -127,6 +127,8 @@ static void test_one_frame(void)
 static uint32_t translation[THREADS]; /* 1: this CPU's TLB has one */
 static uint32_t seen[THREADS];        /* the epoch that its last flush recorded */
 
+static unsigned maps;
+
 static void model_flush_cpu(unsigned cpu)
 {
     uint32_t now = atomic_load(&mm_epoch);
@@ -150,18 +152,22 @@ static void map_and_touch(unsigned id)
         if (frame_get_both(page, d, FT_WRITABLE))
             continue;
         atomic_store(&translation[id], 1);
+        atomic_fetch_add(&maps, 1);
         if (dice(&seed) % 8 == 0)
             usleep(1);
         frame_put_both(page);
         if (dice(&seed) % 4 == 0)
             model_flush_cpu(id);
+        if (dice(&seed) % 4 == 0) /* unmapped for a while: then it can be a table */
+            usleep(1);
     }
 }
 
 static void make_table(unsigned id)
 {
     (void)id;
-    for (unsigned i = 0; i < 20000; i++) {
+    /* Until both have had their turns, often. */
+    for (unsigned i = 0; (done_well < 1000 || atomic_load(&maps) < 5000) && i < 50000000; i++) {
         if (frame_get_both(page, d, FT_L1))
             continue;
         for (unsigned cpu = 0; cpu < THREADS; cpu++)

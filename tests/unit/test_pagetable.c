@@ -165,7 +165,7 @@ static int pin_on(mfn_t l4, unsigned long at)
     return rc;
 }
 
-enum ending { GO_ON, LEAVE, REUSE, RELEASE_FRAMES, NR_ENDINGS };
+enum ending { GO_ON, LEAVE, REUSE, REUSE_INTERRUPTED, RELEASE_FRAMES, NR_ENDINGS };
 
 static void end_by(enum ending ending, mfn_t l4, unsigned long at)
 {
@@ -174,6 +174,10 @@ static void end_by(enum ending ending, mfn_t l4, unsigned long at)
         preempt_never();
         finish_torn(at);
         must(pin_on(l4, at) == 0 || pin_on(l4, at) == -XEN_EINVAL, "and pinned at last", at);
+        break;
+    case REUSE_INTERRUPTED: /* what was left is taken down piece by piece, nobody else does it */
+        preempt_at(1, FOREVER);
+        reuse_tables(at);
         break;
     case REUSE:
         finish_torn(at);

@@ -181,7 +181,7 @@ bool segdesc_ldt_fault(struct vcpu *v, uint64_t va)
     mfn_t mfn = entry_mfn(entry);
     if (!entry || frame_get_both(mfn, v->domain, FT_SEGDESC))
         return false;
-    unsigned page = (unsigned)(offset / PAGE_SIZE);
+    unsigned page = (unsigned)array_index_nospec(offset / PAGE_SIZE, LDT_PAGES);
     unsigned long flags = irq_save();
     bool taken = !mfn_eq(v->arch.ldt_frame[page], INVALID_MFN);
     if (!taken) {
