@@ -297,6 +297,7 @@ check-cppcheck:
 	$Q cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,portability \
 		--inline-suppr --suppress=missingInclude --suppress=internalAstError \
 		--suppress=sizeofVoid --suppress=comparePointers --error-exitcode=1 -D__GNUC__=12 -D__x86_64__ \
+		-DPARAVANE_RETPOLINE \
 		-Ihypervisor -Ihypervisor/x86/include $(HV_C) $(wildcard toolstack/unpack/*.c)
 
 check-tidy:

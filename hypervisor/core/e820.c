@@ -117,28 +117,6 @@ bool e820_sanitize(struct e820_map *map)
     return e820_ram_bytes(map) != 0;
 }
 
-bool e820_change(struct e820_map *map, uint64_t start, uint64_t end, uint32_t from, uint32_t to)
-{
-    struct e820_map changed = {.count = 0};
-    bool fits = true;
-
-    if (start >= end)
-        return true;
-    for (unsigned i = 0; i < map->count && fits; i++) {
-        const struct e820_entry *e = &map->entry[i];
-        uint64_t first = MAX(e->addr, start), last = MIN(entry_end(e), end);
-        if (e->type != from || first >= last) {
-            fits = append(&changed, e->addr, entry_end(e), e->type);
-            continue;
-        }
-        fits = append(&changed, e->addr, first, from) && append(&changed, first, last, to) &&
-               append(&changed, last, entry_end(e), from);
-    }
-    if (fits)
-        *map = changed;
-    return fits;
-}
-
 bool e820_all(const struct e820_map *map, uint64_t start, uint64_t end, uint32_t type)
 {
     for (unsigned i = 0; i < map->count && start < end; i++) {

@@ -34,8 +34,6 @@ extern struct e820_map e820; /* what the machine has, after sanitizing */
  * drop empty and wrapping entries. Returns false when no RAM is left.
  */
 bool e820_sanitize(struct e820_map *map);
-/* Change [start, end) of type `from` to type `to`. False when the map is full. */
-bool e820_change(struct e820_map *map, uint64_t start, uint64_t end, uint32_t from, uint32_t to);
 /* Is all of [start, end) of this type? */
 bool e820_all(const struct e820_map *map, uint64_t start, uint64_t end, uint32_t type);
 uint64_t e820_ram_bytes(const struct e820_map *map);

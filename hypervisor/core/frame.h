@@ -8,8 +8,8 @@
  * use it later, holds a reference; whoever depends on its type holds a type reference besides. A
  * frame whose last reference goes is freed.
  *
- * The two words of struct frame belong to frame.c and pagetype.c alone; nothing else can name what
- * is in them.
+ * The two words of struct frame belong to frame.c and pagetype.c; audit.c reads them, and the heap
+ * has a view of its own of free frames (frame_free.h). Nothing else can name what is in them.
  */
 #ifndef CORE_FRAME_H
 #define CORE_FRAME_H
@@ -110,6 +110,10 @@ enum frame_type frame_type_hint(mfn_t mfn);
 /*
  * At most one table a level is left half taken down by one vCPU, because the table below is
  * finished first. Each entry holds a reference. Part of struct arch_vcpu.
+ *
+ * Page-table hypercalls go on until none is left. What else gives a table up in passing (MOV to
+ * CR3, a vCPU's new context, a grant unmapped) may leave some: they stay half taken down, of use to
+ * nobody who does not finish them, until the vCPU's next page-table hypercall or its domain's end.
  */
 struct torn_tables {
     uint64_t mfn_plus_1[5]; /* by level; 0: none */

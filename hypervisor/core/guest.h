@@ -13,10 +13,10 @@
 
 #include "core/types.h"
 
-/* Both return the number of bytes not copied: 0 is success. From arch/guest.h:
+/*
+ * From arch/guest.h; the copies return the number of bytes not copied, so 0 is success:
  *   size_t guest_copy_in(void *dst, vaddr_t src, size_t n);
  *   size_t guest_copy_out(vaddr_t dst, const void *src, size_t n);
- *   size_t guest_clear(vaddr_t dst, size_t n);
  *   bool guest_range_ok(vaddr_t start, size_t n);
  */
 

@@ -6,7 +6,8 @@
  * Frames freed by a domain are scrubbed before they are given out again: in the background by idle
  * CPUs, or at allocation when none is clean. At boot nothing is known to be clean.
  * Every hypervisor object made on a domain's behalf is charged to that domain and refused with NULL
- * beyond its limit, so that no guest can exhaust the hypervisor's own memory.
+ * beyond its limit, so that no guest can exhaust the hypervisor's own memory. Only what is freed
+ * before the call that made it returns may be charged to nobody.
  */
 #ifndef CORE_HEAP_H
 #define CORE_HEAP_H

@@ -65,7 +65,7 @@ static const struct subop subops[] = {
 };
 
 #define SUBOP_COMMANDS 32u
-/* By hypercall and command: index into subops + 1. Made by the table at the first use. */
+/* By hypercall and command: index into subops + 1. Made from the table at boot. */
 static uint8_t subop_index[NR_HYPERCALLS][SUBOP_COMMANDS];
 
 void hypercall_init(void)
@@ -177,9 +177,7 @@ static long hypercall_call(uint64_t nr, struct vcpu *v, struct hypercall_args *a
 long hypercall_dispatch(uint64_t nr, struct hypercall_args *args)
 {
     long rc = hypercall_call(nr, current_vcpu(), args);
-#ifdef PARAVANE_DEBUG
     lock_assert_none();
-#endif
     return rc;
 }
 

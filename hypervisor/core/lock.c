@@ -87,7 +87,8 @@ void lock_assert_none(void)
     const struct held_locks *held = &this_cpu(held_locks);
 
     if (unlikely(held->count != 0) && !READ_ONCE(broken))
-        panic("a guest is entered holding a lock of rank %#x", held->lock[held->count - 1]->rank);
+        panic("a lock of rank %#x is held on the way to a guest",
+              held->lock[held->count - 1]->rank);
 }
 
 #else
@@ -111,10 +112,6 @@ static inline void note_released(struct spinlock *l)
 bool lock_held(const struct spinlock *l)
 {
     return atomic_load(&l->serving) != atomic_load(&l->next);
-}
-
-void lock_assert_none(void)
-{
 }
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * Ranked spin locks (ticket locks, fair).
  *
- * A CPU takes locks in strictly rising rank; a debug build checks this at each lock, and that no
- * lock is held when a guest is entered. A rank with the bit LOCK_IRQ is only ever taken with
+ * A CPU takes locks in strictly rising rank, and holds none when a guest is entered. A debug build
+ * checks the first at each lock, the second when a hypercall ends, when softirqs have run and when
+ * an event is delivered. A rank with the bit LOCK_IRQ is only ever taken with
  * interrupts off (lock_irqsave); the others never from an interrupt handler. Two locks of one rank
  * are taken together only by lock_pair(), lower address first.
  */
@@ -71,6 +72,12 @@ bool lock_held(const struct spinlock *l);
  */
 void lock_break_all(void);
 /* Debug builds: panic unless this CPU holds no lock. Called on the way to a guest. */
+#ifdef PARAVANE_DEBUG
 void lock_assert_none(void);
+#else
+static inline void lock_assert_none(void)
+{
+}
+#endif
 
 #endif

@@ -7,7 +7,7 @@
  *   - v is some queue's `current`: `running` is set, and its CPU is v->cpu;
  *   - v was current and its state is being saved: `running` is still set. Nobody may queue it, so
  *     that no other CPU can pick it; who wakes it meanwhile leaves `requeue`, and sched_switched()
- * queues it. Therefore v->cpu never changes while `running` is set;
+ *     queues it. Therefore v->cpu never changes while `running` is set;
  *   - none of these: it is blocked, paused, down or parked, or about to be put on a queue.
  *
  * Waking and going idle race: who queues a vCPU looks for idle CPUs afterwards, and who goes idle

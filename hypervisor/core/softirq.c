@@ -11,6 +11,7 @@
 #include "core/atomic.h"
 #include "core/domain.h"
 #include "core/lib.h"
+#include "core/lock.h"
 
 DEFINE_PER_CPU(uint64_t, softirq_pending);
 
@@ -61,6 +62,7 @@ void softirq_run(void)
         else if (handlers[nr] != NULL)
             handlers[nr]();
     }
+    lock_assert_none();
 }
 
 void tasklet_schedule_on(struct tasklet *t, unsigned cpu)

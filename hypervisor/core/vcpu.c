@@ -100,12 +100,14 @@ bool vcpu_event_due(const struct vcpu *v)
  * Make v look at what its caller has just set (with a full barrier behind it). There are four
  * cases:
  *
- *   blocked   vcpu_block() sets VPF_BLOCKED, then looks at what is pending; we set pending, then
- * look at VPF_BLOCKED. Both with full barriers, so at least one sees the other's write. queued it
- * will look when it enters the guest. runs here the way out of the hypervisor looks, with
- * interrupts off. elsewhere it may be past that look: the interrupt brings it back. If `running` is
- * still false here though it is being switched to, its look comes after the switch, and so after
- * our write.
+ *   blocked    vcpu_block() sets VPF_BLOCKED, then looks at what is pending; we set pending, then
+ *              look at VPF_BLOCKED. Both with full barriers, so at least one sees the other's
+ *              write.
+ *   queued     it will look when it enters the guest.
+ *   runs here  the way out of the hypervisor looks, with interrupts off.
+ *   elsewhere  it may be past that look: the interrupt brings it back. If `running` is still false
+ *              here though it is being switched to, its look comes after the switch, and so after
+ *              our write.
  */
 static void poke(struct vcpu *v, bool kick)
 {

@@ -62,7 +62,6 @@ struct acpi_info {
     struct acpi_register pm_timer, pm1a_control, pm1b_control, reset;
     bool pm_timer_32bit;
     uint8_t reset_value;
-    uint16_t sci_irq;
     uint64_t dsdt;
     bool s5_known; /* \_S5's sleep types, found in the DSDT */
     uint8_t s5_type_a, s5_type_b;

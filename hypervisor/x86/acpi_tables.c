@@ -278,7 +278,6 @@ static void read_fadt(struct acpi_info *info, const struct table *t)
         return;
     }
     flags = get32(t->p + 112);
-    info->sci_irq = get16(t->p + 46);
     info->pm1a_control = fadt_register(t, 64, 2, 172);
     info->pm1b_control = fadt_register(t, 68, 2, 184);
     info->pm_timer = fadt_register(t, 76, 4, 208);

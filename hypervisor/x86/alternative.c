@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Instructions chosen at boot, written through the direct map before paging_init() makes the code
- * read-only.
+ * Instructions chosen at boot, written through the direct map before paging_init(). From then on
+ * the code is mapped read-only; only traps_init.c writes into it, with CR0.WP off.
  */
 #include "x86/alternative.h"
 
@@ -23,8 +23,10 @@ extern const struct alternative alternatives_start[], alternatives_end[];
 extern const uint16_t verw_selector; /* entry.S */
 extern const char fill_return_stack[];
 
-/* What the last four bytes of the instruction name, relative to its end; NULL: they are what they
- * are. */
+/*
+ * What the last four bytes of the instruction name, relative to its end; NULL: they are what they
+ * are.
+ */
 static const void *operand(unsigned feature)
 {
     switch (feature) {

@@ -18,6 +18,7 @@
 #include "x86/acpi.h"
 #include "x86/irq.h"
 #include "x86/paging.h"
+#include "x86/panic.h"
 #include "x86/time.h"
 #include "x86/x86.h"
 
@@ -69,9 +70,8 @@
 #define FARTHEST_DEADLINE NS_PER_SEC /* an early timer interrupt only sets the timer again */
 
 static bool x2apic, tsc_deadline;
-static volatile uint8_t *apic_page; /* xAPIC mode only */
-static uint32_t ids[NR_CPUS];       /* by CPU */
-static cpumask_t ids_known;
+static volatile uint8_t *apic_page;   /* xAPIC mode only */
+static uint32_t ids[NR_CPUS];         /* by CPU */
 static struct time_scale timer_scale; /* of the APIC's own timer */
 
 static uint32_t reg_read(unsigned reg)
@@ -141,6 +141,8 @@ void apic_init(void)
     tsc_deadline = cpuid(1).c & CPUID1_C_TSC_DEADLINE;
     if (!x2apic)
         apic_page = map_device(MADDR(addr != 0 ? addr : APIC_DEFAULT_ADDR), PAGE_SIZE);
+    if (!x2apic && apic_page == NULL)
+        boot_stop("no memory to map the local APIC");
     log_info("APIC: %s mode, timer by %s", x2apic ? "x2APIC" : "xAPIC",
              tsc_deadline ? "TSC deadline" : "its own clock");
 }
@@ -176,7 +178,6 @@ void apic_cpu_init(void)
     if (x2apic)
         wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
     ids[cpu] = apic_own_id();
-    cpumask_set_atomic(&ids_known, cpu);
 
     reg_write(REG_TPR, 0);
     reg_write(REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
@@ -218,24 +219,11 @@ void apic_timer_init(void)
 
 /* ---- Identifiers ---------------------------------------------------------------------------- */
 
-bool apic_is_x2apic(void)
-{
-    return x2apic;
-}
-
 uint32_t apic_own_id(void)
 {
     uint32_t id = reg_read(REG_ID);
 
     return x2apic ? id : id >> 24;
-}
-
-unsigned apic_id_to_cpu(uint32_t apic_id)
-{
-    for_each_cpu (cpu, ids_known)
-        if (ids[cpu] == apic_id)
-            return cpu;
-    return NR_CPUS;
 }
 
 uint32_t apic_cpu_id(unsigned cpu)

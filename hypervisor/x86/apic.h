@@ -15,10 +15,8 @@ void apic_cpu_init(void);
 /* Boot CPU, after time_init(): measure the timer where there is no TSC deadline. */
 void apic_timer_init(void);
 
-bool apic_is_x2apic(void);
 uint32_t apic_own_id(void);
-/* Valid once apic_cpu_init() has run on that CPU. NR_CPUS when no CPU has that identifier. */
-unsigned apic_id_to_cpu(uint32_t apic_id);
+/* Valid once apic_cpu_init() has run on that CPU. */
 uint32_t apic_cpu_id(unsigned cpu);
 
 void apic_eoi(void);

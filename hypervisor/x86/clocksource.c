@@ -41,6 +41,8 @@ static bool hpet_start(void)
         return false;
     if (hpet == NULL)
         hpet = map_device(MADDR(acpi_info.hpet_addr), HPET_BYTES);
+    if (hpet == NULL)
+        return false;
     period = hpet_read32(HPET_CAPABILITIES + 4);
     if (period < 100000 || period > HPET_PERIOD_MAX)
         return false;
@@ -72,7 +74,7 @@ static bool pm_start(void)
         return false;
     if (r->space == ACPI_SPACE_MEMORY && pm_timer == NULL)
         pm_timer = map_device(MADDR(r->addr), sizeof(*pm_timer));
-    return true;
+    return r->space == ACPI_SPACE_IO || pm_timer != NULL;
 }
 
 static uint64_t pm_counter(void)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * struct vcpu_guest_context: the whole state of a vCPU, as VCPUOP_initialise and the toolstack give
- * it. Everything is checked, and every reference taken, before anything is changed.
+ * it. Everything is checked, and every reference taken, before anything is changed, but that of two
+ * root tables the kernel's may be set when the user mode's is refused: then the vCPU, which has not
+ * run, holds it until its next context or its end.
  */
 #include <arch/memory.h>
 
@@ -99,17 +101,20 @@ static int context_commit(struct vcpu *v, const struct vcpu_guest_context *c)
     mfn_t gdt[GDT_GUEST_PAGES];
     xen_pfn_t list[GDT_GUEST_PAGES];
     memcpy(list, c->gdt_frames, sizeof(list));
+    unsigned entries = (unsigned)c->gdt_ents;
     int rc = context_check(c);
     if (rc == 0)
-        rc = root_set_kernel(v, maddr_to_mfn(MADDR(c->ctrlreg[3])));
-    if (rc == 0 && c->ctrlreg[1])
-        rc = root_set_user(v, maddr_to_mfn(MADDR(c->ctrlreg[1])));
-    if (rc == 0)
-        rc = segdesc_hold_gdt(v, list, gdt, (unsigned)c->gdt_ents);
+        rc = segdesc_hold_gdt(v, list, gdt, entries);
     if (rc)
         return rc;
-    segdesc_install_gdt(v, gdt, DIV_ROUND_UP((unsigned)c->gdt_ents, GDT_PAGE_ENTRIES),
-                        (unsigned)c->gdt_ents);
+    rc = root_set_kernel(v, maddr_to_mfn(MADDR(c->ctrlreg[3])));
+    if (rc == 0 && c->ctrlreg[1])
+        rc = root_set_user(v, maddr_to_mfn(MADDR(c->ctrlreg[1])));
+    if (rc) {
+        segdesc_release_gdt(gdt, entries);
+        return rc;
+    }
+    segdesc_install_gdt(v, gdt, DIV_ROUND_UP(entries, GDT_PAGE_ENTRIES), entries);
     set_registers(v, c);
     set_entry_points(v, c);
     return 0;

@@ -2,8 +2,9 @@
 /*
  * CPU features and control registers. Owns cpu_features, CR0, CR4, EFER and the PAT of every CPU.
  *
- * Invariant: every CPU runs with the same control registers; a feature is in cpu_features only if
- * all CPUs have turned it on.
+ * Invariant: every CPU runs with the same control registers, but for what a guest chooses
+ * (emulate/control.c: CR4.TSD). What cpu_features says is used, every CPU has turned on: one that
+ * lacked what the boot CPU has would stop here, by the fault of setting the bit.
  */
 #include "x86/cpu.h"
 

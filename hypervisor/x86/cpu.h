@@ -7,7 +7,10 @@
 
 enum cpu_vendor { VENDOR_OTHER, VENDOR_INTEL, VENDOR_AMD, VENDOR_HYGON, VENDOR_ZHAOXIN };
 
-/* Of the boot CPU; all others must have at least these. "Used": the options allow it as well. */
+/*
+ * Of the boot CPU; all others are taken to be like it, unchecked. "Used": the options allow it as
+ * well.
+ */
 struct cpu_features {
     enum cpu_vendor vendor;
     unsigned family, model, stepping; /* as displayed: extended fields added in */
@@ -18,7 +21,7 @@ struct cpu_features {
 };
 
 extern struct cpu_features cpu_features;
-/* CR4 as every CPU runs with it; a guest's changes are never loaded. */
+/* CR4 as every CPU runs with it, but for TSD, which control_load() sets as the vCPU has it. */
 extern uint64_t hv_cr4;
 
 /* Boot CPU: find features, set up, print one line. Other CPUs: set up the same. */

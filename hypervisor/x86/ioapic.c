@@ -77,6 +77,10 @@ static void add(const struct acpi_ioapic *a)
     io->addr = a->addr;
     io->gsi_base = a->gsi_base;
     io->page = map_device(MADDR(a->addr), IOAPIC_BYTES);
+    if (io->page == NULL) {
+        log_warning("IOAPIC at %#lx: no memory to map it: ignored", (unsigned long)a->addr);
+        return;
+    }
     version = window_read(io, REG_VERSION);
     io->pins = (version >> 16 & 0xff) + 1;
     if (version == UINT32_MAX || io->pins > PINS_MAX || a->gsi_base > GSI_LIMIT - io->pins) {

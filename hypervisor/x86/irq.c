@@ -53,11 +53,6 @@ unsigned irq_nr_gsis(void)
     return nr_gsis;
 }
 
-unsigned irq_count(void)
-{
-    return nr_irqs;
-}
-
 /* ---- Boot ----------------------------------------------------------------------------------- */
 
 /* ISA interrupts as the overrides say, PCI's as its specification does: level, active low. */

@@ -31,7 +31,6 @@ void irq_init(void);
 void irq_handle(unsigned vector);
 
 unsigned irq_nr_gsis(void);
-unsigned irq_count(void); /* descriptors: GSIs first, then messages */
 
 /* Let the hypervisor itself handle a GSI. fn runs with interrupts off. -XEN_EINVAL, -XEN_EBUSY,
  * -XEN_ENOSPC. */

@@ -18,7 +18,7 @@ uint64_t hv_cr3(void);
 
 /*
  * Map device memory, uncached; any size and alignment. Returns the virtual address of the first
- * byte; never fails (panics when VMAP space is out: boot only) unless at run time, then NULL.
+ * byte; NULL when VMAP space, or memory for its tables, is out.
  */
 void *map_device(maddr_t start, size_t bytes);
 void unmap_device(void *va, size_t bytes);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* PCI configuration space: by MMCONFIG where ACPI's MCFG covers the bus, else by ports 0xcf8/0xcfc.
+/*
+ * PCI configuration space: by MMCONFIG where ACPI's MCFG covers the bus and its window is reserved
+ * in the memory map or vouched for by the control domain, else by ports 0xcf8/0xcfc.
  */
 #ifndef X86_PCI_H
 #define X86_PCI_H

@@ -14,7 +14,6 @@ struct domain;
 #define PIRQ_MAX 1024u
 
 struct pirq_map {
-    unsigned count;
     int32_t irq[PIRQ_MAX]; /* 0: not mapped; irq + 1; PIRQ_RESERVED */
     mfn_t eoi_mfn;         /* PHYSDEVOP_pirq_eoi_gmfn; INVALID_MFN: none; holds references */
     unsigned long *eoi_map;

@@ -57,7 +57,7 @@ static void read_loader(uint32_t magic, uint32_t info)
     log_memory_map();
 }
 
-/* Before paging_init(), which makes the code read-only for good. */
+/* Before paging_init(): it maps the code read-only. */
 static void adapt_to_cpu(void)
 {
     cpu_init();

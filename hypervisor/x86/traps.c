@@ -11,6 +11,7 @@
 #include "core/guest.h"
 #include "core/hypercall.h"
 #include "core/lib.h"
+#include "core/lock.h"
 #include "core/log.h"
 #include "x86/bounce.h"
 #include "x86/debugreg.h"
@@ -302,6 +303,7 @@ void exit_to_guest_work(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
     (void)regs;
+    lock_assert_none();
     v->arch.exit_work = false;
     if (v->arch.failsafe_due) {
         v->arch.failsafe_due = false;

@@ -15,8 +15,7 @@
 #include "x86/traps.h"
 #include "x86/x86.h"
 
-#define VECTOR_BREAKPOINT_DPL 3
-#define STUB_SIZE             16u /* of trap_stubs[] in entry.S */
+#define STUB_SIZE 16u /* of trap_stubs[] in entry.S */
 
 extern const char trap_stubs[];
 extern const char entry_syscall[], entry_syscall32[], entry_sysenter[];

@@ -41,18 +41,3 @@ size_t guest_copy_out(vaddr_t dst, const void *src, size_t n)
         return n;
     return copy_catching((void *)dst.v, src, n);
 }
-
-size_t guest_clear(vaddr_t dst, size_t n)
-{
-    if (!guest_range_ok(dst, n))
-        return n;
-    void *at = (void *)dst.v;
-    guest_access_begin();
-    __asm__ volatile("1: rep stosb\n"
-                     "2:\n" EXTABLE_ASM("1b", "2b", "2b")
-                     : "+c"(n), "+D"(at)
-                     : "a"(0)
-                     : "memory");
-    guest_access_end();
-    return n;
-}

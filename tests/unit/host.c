@@ -263,14 +263,6 @@ weak size_t guest_copy_out(vaddr_t dst, const void *src, size_t n)
     return n - can;
 }
 
-weak size_t guest_clear(vaddr_t dst, size_t n)
-{
-    size_t can = reachable(dst, n, true);
-    if (can)
-        memset((void *)dst.v, 0, can);
-    return n - can;
-}
-
 /* ---- Time, log, panics ---------------------------------------------------------------------- */
 
 int64_t host_now;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* links: hypervisor/core/e820.c tests/unit/host.c */
-/* The memory map: a firmware's mistakes repaired, ranges changed. */
+/* The memory map: a firmware's mistakes repaired, ranges looked up. */
 #include "core/e820.h"
 #include "host.h"
 
@@ -101,9 +101,6 @@ static void test_full(void)
         m.entry[i] = (struct e820_entry){i * 0x2000ull, 0x1000, E820_RAM};
     struct e820_map before = m;
     ok(e820_sanitize(&m) && same(&m, before), "a full map passes");
-    ok(!e820_change(&m, 0x400, 0x800, E820_RAM, E820_RESERVED), "a split finds no room");
-    ok(same(&m, before), "and changes nothing");
-    ok(e820_change(&m, 0, 0x1000, E820_RAM, E820_RESERVED), "a change without a split does");
     m.entry[0] = (struct e820_entry){0, E820_MAX * 0x2000ull, E820_RESERVED};
     for (unsigned i = 1; i < E820_MAX; i++)
         m.entry[i] = (struct e820_entry){i * 0x1000ull, 0x800, E820_UNUSABLE};
@@ -113,24 +110,6 @@ static void test_full(void)
     m.count = ~0u;
     e820_sanitize(&m);
     ok(m.count <= E820_MAX, "a count beyond the table is not believed");
-}
-
-static void test_change(void)
-{
-    const struct e820_map start = MAP({0, 0x10000, 1}, {0x10000, 0x1000, 2}, {0x20000, 0x10000, 1});
-    struct e820_map m = start;
-
-    ok(e820_change(&m, 0x8000, 0x28000, E820_RAM, E820_UNUSABLE));
-    ok(same(&m, MAP({0, 0x8000, 1}, {0x8000, 0x8000, 5}, {0x10000, 0x1000, 2}, {0x20000, 0x8000, 5},
-                    {0x28000, 0x8000, 1})),
-       "only RAM changes, holes stay holes");
-    ok(e820_change(&m, 0, ~0ull, E820_UNUSABLE, E820_RAM));
-    ok(same(&m, start), "and back, united again");
-    ok(e820_change(&m, 0, 0x10000, E820_RAM, E820_RESERVED));
-    ok(same(&m, MAP({0, 0x11000, 2}, {0x20000, 0x10000, 1})), "united with the neighbour");
-    ok(e820_change(&m, 0x5000, 0x5000, E820_RESERVED, E820_RAM) &&
-           e820_change(&m, 0x5001, 0x5000, E820_RESERVED, E820_RAM) && m.count == 2,
-       "an empty or inverted range changes nothing");
 }
 
 static void test_queries(void)
@@ -157,7 +136,6 @@ int main(void)
     test_sanitize();
     test_random();
     test_full();
-    test_change();
     test_queries();
     return done();
 }

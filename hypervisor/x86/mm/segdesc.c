@@ -3,8 +3,9 @@
  * Guests' segment descriptors.
  *
  * Invariant: a page in a window is FT_SEGDESC, held by the vCPU whose table it is; every descriptor
- * in it is absent, or a code or data segment of privilege 3. System descriptors (gates, TSS, LDT) would lead into
- * ring 0 or to memory of the guest's choice, and are refused. Formats: Intel SDM 3A 3.4.5.
+ * in it is absent, or a code or data segment of privilege 3. System descriptors (gates, TSS, LDT)
+ * would lead into ring 0 or to memory of the guest's choice, and are refused. Formats: Intel SDM 3A
+ * 3.4.5.
  */
 #include "x86/mm/segdesc.h"
 
@@ -21,11 +22,11 @@
 #include "x86/mm/walk.h"
 #include "x86/paging.h"
 
-#define DESC_PRESENT (1ull << 47)
+#define DESC_PRESENT   (1ull << 47)
 #define DESC_NONSYSTEM (1ull << 44)
-#define DESC_DPL (3ull << 45)
-#define DESC_ACCESSED (1ull << 40)
-#define DESC_TYPE (0xfull << 40)
+#define DESC_DPL       (3ull << 45)
+#define DESC_ACCESSED  (1ull << 40)
+#define DESC_TYPE      (0xfull << 40)
 
 #define WINDOW_FLAGS (PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
 
@@ -109,11 +110,18 @@ int segdesc_hold_gdt(struct vcpu *v, const xen_pfn_t *list, mfn_t *frames, unsig
     return -XEN_EINVAL;
 }
 
+void segdesc_release_gdt(const mfn_t *frames, unsigned entries)
+{
+    for (unsigned i = 0; i < DIV_ROUND_UP(entries, GDT_PAGE_ENTRIES); i++)
+        frame_put_both(frames[i]);
+}
+
 void segdesc_install_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, unsigned entries)
 {
     mfn_t old[GDT_GUEST_PAGES];
     for (unsigned i = 0; i < GDT_GUEST_PAGES; i++) {
         old[i] = v->arch.gdt_frame[i];
+        /* cppcheck-suppress nullPointer; it is NULL only with a count of 0 */
         v->arch.gdt_frame[i] = i < count ? frames[i] : INVALID_MFN;
     }
     v->arch.gdt_entries = entries;

@@ -22,6 +22,7 @@ void segdesc_install_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, un
 /* Take FT_SEGDESC references for a GDT of `entries` descriptors. On error none is held. */
 int segdesc_hold_gdt(struct vcpu *v, const xen_pfn_t *list, mfn_t *frames,
                      unsigned entries) must_check;
+void segdesc_release_gdt(const mfn_t *frames, unsigned entries);
 /*
  * A page fault inside this CPU's window at `va`: map the LDT page. True when the access may go on.
  */

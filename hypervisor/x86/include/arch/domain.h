@@ -68,7 +68,6 @@ struct arch_domain {
     struct pirq_map *pirqs;
     struct io_bitmap *ports; /* I/O ports it may use directly; NULL: none */
     bool all_iomem;          /* may map any device memory that is not the hypervisor's */
-    mfn_t shared_mfn;
     unsigned tsc_khz;
 };
 

@@ -19,6 +19,5 @@ static inline bool guest_range_ok(vaddr_t start, size_t n)
 
 size_t guest_copy_in(void *dst, vaddr_t src, size_t n) must_check;
 size_t guest_copy_out(vaddr_t dst, const void *src, size_t n) must_check;
-size_t guest_clear(vaddr_t dst, size_t n) must_check;
 
 #endif

@@ -19,7 +19,6 @@ struct arch_vcpu {
 struct arch_domain {
     cpumask_t dirty_cpus;
     bool all_iomem;
-    mfn_t shared_mfn;
     unsigned tsc_khz;
 };
 
