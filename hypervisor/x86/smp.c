@@ -73,7 +73,7 @@ static void ap_start(void)
     uint32_t called = AP_CALLED;
     if (!atomic_cas(&ap_state, &called, AP_ANSWERED))
         halt_for_ever();
-    tlb_load_cr3(hv_cr3());
+    tlb_load_own(hv_cr3());
     unsigned cpu = cpu_id();
     desc_init_cpu(cpu);
     cpu_init();

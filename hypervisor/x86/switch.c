@@ -99,7 +99,7 @@ static void tables_load(struct vcpu *v, struct domain *before)
     struct domain *d = v->domain;
     if (before != d)
         cpumask_set_atomic(&d->arch.dirty_cpus, cpu_id());
-    tlb_load_cr3(v->arch.in_kernel ? v->arch.cr3_kernel : v->arch.cr3_user);
+    tlb_load_guest(v->arch.in_kernel ? v->arch.cr3_kernel : v->arch.cr3_user);
     if (before != NULL && before != d)
         cpumask_clear_atomic(&before->arch.dirty_cpus, cpu_id());
 }
@@ -131,7 +131,7 @@ static void state_unload(void)
 {
     struct domain *d = this_cpu(tables_of);
     state_save();
-    tlb_load_cr3(hv_cr3());
+    tlb_load_own(hv_cr3());
     if (d != NULL)
         cpumask_clear_atomic(&d->arch.dirty_cpus, cpu_id());
     this_cpu(tables_of) = NULL;
@@ -159,6 +159,14 @@ void arch_context_switch(struct vcpu *prev, struct vcpu *next)
     irq_enable();
     runstate_publish(next);
     reset_stack_to_guest();
+}
+
+bool switch_drop_lazy(void)
+{
+    if (!current_vcpu()->domain->is_idle || this_cpu(tables_of) == NULL)
+        return false;
+    state_unload();
+    return true;
 }
 
 /* ---- Asking another CPU ---------------------------------------------------------------------- */

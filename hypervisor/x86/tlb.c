@@ -14,6 +14,7 @@
 #include "x86/apic.h"
 #include "x86/cpu.h"
 #include "x86/irq.h"
+#include "x86/switch.h"
 #include "x86/x86.h"
 
 static uint32_t epoch = 1;
@@ -64,13 +65,29 @@ uint64_t tlb_mode_cr3(uint64_t table, bool user)
     return cpu_has_pcid() ? table | (user ? PCID_USER : PCID_KERNEL) | CR3_NOFLUSH : table;
 }
 
-void tlb_load_cr3(uint64_t cr3)
+/* CPUs that may have translations of guests. Set before a guest's tables are loaded. */
+static cpumask_t guest_cpus;
+
+static void load_cr3(uint64_t cr3)
 {
     uint32_t seen = epoch_for_flush();
     WRITE_CR(3, cr3 & ~CR3_NOFLUSH);
     if (cpu_has_pcid())
         invpcid(INVPCID_ALL, 0, 0);
     this_cpu(tlb_seen) = seen;
+}
+
+void tlb_load_guest(uint64_t cr3)
+{
+    if (!cpumask_has(guest_cpus, cpu_id()))
+        cpumask_set_atomic(&guest_cpus, cpu_id());
+    load_cr3(cr3);
+}
+
+void tlb_load_own(uint64_t cr3)
+{
+    load_cr3(cr3);
+    cpumask_clear_atomic(&guest_cpus, cpu_id());
 }
 
 void tlb_flush_user_local(void)
@@ -82,7 +99,7 @@ void tlb_flush_user_local(void)
 void tlb_flush_local(void)
 {
     unsigned long flags = irq_save();
-    tlb_load_cr3(READ_CR(3));
+    load_cr3(READ_CR(3));
     irq_restore(flags);
 }
 
@@ -99,7 +116,8 @@ void tlb_flush_page_local(uint64_t va)
 void tlb_flush_ipi(void)
 {
     uint64_t asked = atomic_load(&this_cpu(flush_asked));
-    tlb_flush_local();
+    if (!switch_drop_lazy())
+        tlb_flush_local();
     atomic_store(&this_cpu(flush_done), asked);
 }
 
@@ -142,7 +160,7 @@ void tlb_flush_pay(tlb_flush_t owed)
 void arch_tlb_flush_stamp(uint32_t stamp)
 {
     cpumask_t stale = CPUMASK_NONE;
-    for_each_cpu(cpu, cpu_online_mask)
+    for_each_cpu(cpu, ((cpumask_t){atomic_load(&guest_cpus.bits)}))
     {
         /* Epochs wrap: compare by distance. */
         if ((int32_t)(per_cpu(tlb_seen, cpu) - stamp) <= 0)

@@ -24,8 +24,12 @@
 /* The CR3 value by which entry code changes to a table for the mode. */
 uint64_t tlb_mode_cr3(uint64_t table, bool user);
 
-/* Load CR3 and drop all guest translations of this CPU. */
-void tlb_load_cr3(uint64_t cr3);
+/*
+ * Load a guest's tables, or the hypervisor's own; either drops all guest translations of this CPU. One on
+ * its own tables can have none, and is asked for no flush. Interrupts off.
+ */
+void tlb_load_guest(uint64_t cr3);
+void tlb_load_own(uint64_t cr3);
 /* Drop what is left of a former user-mode table of the vCPU that is loaded here. */
 void tlb_flush_user_local(void);
 void tlb_flush_local(void);

@@ -137,8 +137,8 @@ static void test_many(void)
             for (unsigned z = 0; z < ARRAY_SIZE(sizes); z++)
                 for (unsigned r = 0; r < ARRAY_SIZE(ramdisks); r++)
                     for (unsigned p = 0; p < 2 * ARRAY_SIZE(p2ms); p++) {
-                        struct pv_kernel k =
-                            KERNEL(.init_p2m = p2ms[p / 2], .mod_start_pfn = p % 2);
+                        struct pv_kernel k = KERNEL(.mod_start_pfn = p % 2);
+                        k.init_p2m = p2ms[p / 2];
                         k.virt_base = bases[b];
                         k.virt_start = k.virt_base + starts[s];
                         k.virt_end = k.virt_start + sizes[z];

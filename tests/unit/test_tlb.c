@@ -18,7 +18,8 @@
 struct cpu_features cpu_features; /* none that matters here */
 
 static void step(void); /* others may run here */
-static void model_load_cr3(void);
+static void model_load_cr3(uint64_t cr3);
+static uint64_t model_cr3(void);
 static void model_relax(void);
 static void model_invlpg(uint64_t va);
 
@@ -31,9 +32,9 @@ static void model_invlpg(uint64_t va);
         v_;                                                                                        \
     })
 #undef READ_CR
-#define READ_CR(n) 0x1000ull
+#define READ_CR(n) model_cr3()
 #undef WRITE_CR
-#define WRITE_CR(n, val) ((void)(val), model_load_cr3())
+#define WRITE_CR(n, val) model_load_cr3(val)
 #define cpu_relax()      model_relax()
 #define invlpg(va)       model_invlpg(va)
 #include "x86/tlb.c"
@@ -42,6 +43,9 @@ static void model_invlpg(uint64_t va);
 #define PAGES 6u
 
 static bool translation[CPUS][PAGES]; /* in this CPU's TLB */
+static uint64_t cr3[CPUS];             /* what each CPU walks */
+#define GUEST_CR3 0x2000ull
+#define OWN_CR3   0x1000ull
 static struct {
     bool mapped;
     uint32_t stamp; /* while not */
@@ -72,9 +76,12 @@ static void on(unsigned cpu, bool irqs, void (*fn)(unsigned), unsigned arg)
     host_cpu = cpu;
     host_irqs_on = irqs;
     irqs_off[cpu] = !irqs;
+    bool stopped_off = irqs_off[was];
+    irqs_off[was] |= was != cpu && !irqs_were; /* where it is stopped meanwhile */
     away[cpu] = true;
     fn(arg);
     away[cpu] = away_was;
+    irqs_off[was] = stopped_off;
     irqs_off[cpu] = off_was;
     host_irqs_on = irqs_were;
     host_cpu = was;
@@ -111,11 +118,26 @@ static void model_relax(void)
         bail_out("a flush is waited for without end");
 }
 
-static void model_load_cr3(void)
+static uint64_t model_cr3(void)
+{
+    return cr3[host_cpu];
+}
+
+/* A dropped lazy state comes with the flush that was asked for. */
+bool switch_drop_lazy(void)
+{
+    if (chance == 0 || dice() % 4 || cr3[host_cpu] == OWN_CR3)
+        return false;
+    tlb_load_own(OWN_CR3);
+    return true;
+}
+
+static void model_load_cr3(uint64_t value)
 {
     if (host_irqs_on)
         bail_out("CR3 is loaded for a flush with interrupts on");
     step();
+    cr3[host_cpu] = value;
     memset(translation[host_cpu], 0, sizeof(translation[0]));
     step();
 }
@@ -125,7 +147,7 @@ static void model_load_cr3(void)
 
 static void do_touch(unsigned p)
 {
-    if (page[p].mapped)
+    if (page[p].mapped && cr3[host_cpu] == GUEST_CR3)
         translation[host_cpu][p] = true;
 }
 
@@ -141,8 +163,10 @@ static void do_unmap(unsigned p)
 
 static void do_switch(unsigned p)
 {
-    (void)p;
-    tlb_load_cr3(0x2000);
+    if (p % 3 == 2)
+        tlb_load_own(OWN_CR3);
+    else
+        tlb_load_guest(GUEST_CR3);
 }
 
 static void do_reuse(unsigned p)
@@ -161,11 +185,11 @@ static void do_reuse(unsigned p)
 static void anything(void)
 {
     unsigned cpu = dice() % CPUS, p = dice() % PAGES, what = dice() % 16;
-    bool blocked = false;
+    bool blocked = !host_irqs_on;
     for (unsigned i = 0; i < CPUS; i++)
         blocked |= irqs_off[i];
     if (what < 8) /* also by speculation, wherever the CPU is stopped */
-        translation[cpu][p] |= page[p].mapped;
+        translation[cpu][p] |= page[p].mapped && cr3[cpu] == GUEST_CR3;
     else if (away[cpu])
         return;
     else if (what < 11)
@@ -195,10 +219,14 @@ static void start(uint32_t first_epoch)
     memset(translation, 0, sizeof(translation));
     memset(ipi_due, 0, sizeof(ipi_due));
     chance = 0;
+    host_irqs_on = true;
     epoch = first_epoch;
     epoch_stamped = first_epoch - 1;
-    for (unsigned i = 0; i < CPUS; i++)
+    guest_cpus = cpu_online_mask;
+    for (unsigned i = 0; i < CPUS; i++) {
         per_cpu(tlb_seen, i) = first_epoch - 1;
+        cr3[i] = GUEST_CR3;
+    }
     for (unsigned p = 0; p < PAGES; p++)
         page[p].mapped = true;
     ipis = reused = stale = 0;
@@ -242,6 +270,23 @@ static void test_frugal(void)
     page[0].mapped = false;
     on(2, true, do_reuse, 0);
     is(ipis, before, "and nobody a second time");
+    is(stale, 0);
+}
+
+/* A CPU that has no guest's tables loaded has nothing to flush. */
+static void test_own_tables(void)
+{
+    start(10);
+    on(3, false, do_switch, 2);
+    is(cr3[3], OWN_CR3, "a CPU is on the hypervisor's tables");
+    on(0, true, do_unmap, 0);
+    on(1, true, do_reuse, 0);
+    is(ipis, CPUS - 2, "only the others that may have translations are asked");
+    on(3, false, do_switch, 0);
+    on(0, true, do_unmap, 1);
+    unsigned before = ipis;
+    on(1, true, do_reuse, 1);
+    is(ipis, before + CPUS - 1, "and it is again once it has a guest's");
     is(stale, 0);
 }
 
@@ -312,6 +357,7 @@ int main(void)
 {
     test_random();
     test_frugal();
+    test_own_tables();
     test_wrap();
     test_masks();
     return done();

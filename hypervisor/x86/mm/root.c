@@ -38,7 +38,7 @@ int root_set_kernel(struct vcpu *v, mfn_t mfn)
     v->arch.cr3_kernel = tlb_mode_cr3(mfn_to_maddr(mfn).v, false);
     if (v == current_vcpu() && v->arch.in_kernel) {
         unsigned long flags = irq_save();
-        tlb_load_cr3(v->arch.cr3_kernel);
+        tlb_load_guest(v->arch.cr3_kernel);
         irq_restore(flags);
     }
     root_release(old);
