@@ -2,9 +2,9 @@
 /*
  * The context switch.
  *
- * It is lazy: a CPU that goes idle keeps the last vCPU's state in its registers and its page tables loaded, since
- * the same vCPU most often comes next. `loaded` is whose state a CPU has; v->arch.loaded_on is the other direction.
- * Both change only on that CPU, with interrupts off.
+ * It is lazy: a CPU that goes idle keeps the last vCPU's state in its registers and its page tables
+ * loaded, since the same vCPU most often comes next. `loaded` is whose state a CPU has;
+ * v->arch.loaded_on is the other direction. Both change only on that CPU, with interrupts off.
  */
 #include "x86/switch.h"
 
@@ -126,7 +126,9 @@ static void state_load(struct vcpu *v, struct domain *before)
 /* The domain whose page tables this CPU has loaded; changes with CR3 only. */
 static DEFINE_PER_CPU(struct domain *, tables_of);
 
-/* Leave guest page tables: an idle CPU must not run on tables that are about to go. Interrupts off. */
+/*
+ * Leave guest page tables: an idle CPU must not run on tables that are about to go. Interrupts off.
+ */
 static void state_unload(void)
 {
     struct domain *d = this_cpu(tables_of);

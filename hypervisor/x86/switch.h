@@ -11,8 +11,8 @@ struct vcpu;
 void reset_stack_to_guest(void) noreturn_fn;
 
 /*
- * An idle CPU that still has a vCPU loaded gives it up, with its translations, rather than be woken for each
- * flush to come. False: it has none, or is not idle. Interrupts off.
+ * An idle CPU that still has a vCPU loaded gives it up, with its translations, rather than be woken
+ * for each flush to come. False: it has none, or is not idle. Interrupts off.
  */
 bool switch_drop_lazy(void);
 /*

@@ -2,9 +2,9 @@
 /*
  * TLB shoot-down. Owns the epoch and each CPU's record of its last full flush.
  *
- * Invariant: tlb_seen of a CPU is above a stamp only if the CPU has flushed after the stamp was taken. The
- * stamp is read after the mapping went; a CPU reads the epoch before it flushes; so an epoch
- * above the stamp was read after the mapping went.
+ * Invariant: tlb_seen of a CPU is above a stamp only if the CPU has flushed after the stamp was
+ * taken. The stamp is read after the mapping went; a CPU reads the epoch before it flushes; so an
+ * epoch above the stamp was read after the mapping went.
  */
 #include "x86/tlb.h"
 
@@ -45,7 +45,9 @@ static bool epoch_advance(uint32_t now)
     if (!atomic_cas(&epoch, &now, now + 1))
         return false;
     if ((now + 1) % EPOCH_LAP == 0)
-        for_each_cpu(cpu, cpu_online_mask) if (cpu != cpu_id()) apic_send_ipi(cpu, VECTOR_TLB);
+        for_each_cpu (cpu, cpu_online_mask)
+            if (cpu != cpu_id())
+                apic_send_ipi(cpu, VECTOR_TLB);
     return true;
 }
 
@@ -131,13 +133,14 @@ void tlb_flush_mask(cpumask_t mask)
         return;
     ASSERT(irq_enabled());
     uint64_t ticket[NR_CPUS];
-    for_each_cpu(cpu, mask)
-    {
+    for_each_cpu (cpu, mask) {
         ticket[cpu] = atomic_fetch_add(&per_cpu(flush_asked, cpu), 1) + 1;
         apic_send_ipi(cpu, VECTOR_TLB);
     }
-    for_each_cpu(cpu, mask) while (atomic_load(&per_cpu(flush_done, cpu)) < ticket[cpu])
-        cpu_relax();
+    for_each_cpu (cpu, mask)
+        /* cppcheck-suppress uninitvar; the same CPUs as above */
+        while (atomic_load(&per_cpu(flush_done, cpu)) < ticket[cpu])
+            cpu_relax();
 }
 
 void tlb_flush_page_mask(cpumask_t mask, uint64_t va)
@@ -160,8 +163,7 @@ void tlb_flush_pay(tlb_flush_t owed)
 void arch_tlb_flush_stamp(uint32_t stamp)
 {
     cpumask_t stale = CPUMASK_NONE;
-    for_each_cpu(cpu, ((cpumask_t){atomic_load(&guest_cpus.bits)}))
-    {
+    for_each_cpu (cpu, ((cpumask_t){atomic_load(&guest_cpus.bits)})) {
         /* Epochs wrap: compare by distance. */
         if ((int32_t)(per_cpu(tlb_seen, cpu) - stamp) <= 0)
             stale.bits |= 1ull << cpu;

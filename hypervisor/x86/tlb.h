@@ -3,9 +3,9 @@
  * TLB shoot-down by flush epochs.
  *
  * A global epoch counts. A frame that loses its last type reference, or is freed, is stamped with
- * the epoch; each CPU records the epoch that it read just before its last full flush. A CPU may hold a
- * stale entry for the frame only if its record is not above the stamp; whoever gives the frame a new
- * meaning flushes just those CPUs. A CPU's ordinary CR3 loads count as flushes.
+ * the epoch; each CPU records the epoch that it read just before its last full flush. A CPU may
+ * hold a stale entry for the frame only if its record is not above the stamp; whoever gives the
+ * frame a new meaning flushes just those CPUs. A CPU's ordinary CR3 loads count as flushes.
  *
  * A CPU acknowledges a flush from an interrupt: with interrupts off, what it found by walking its
  * current page tables cannot be given a new meaning under it.
@@ -16,8 +16,9 @@
 #include "core/cpumask.h"
 
 /*
- * Translations of a vCPU's two modes have PCIDs of their own where the CPU has those, so that a change of mode
- * keeps them; everywhere else a CR3 load drops them all (no guest's translation is global).
+ * Translations of a vCPU's two modes have PCIDs of their own where the CPU has those, so that a
+ * change of mode keeps them; everywhere else a CR3 load drops them all (no guest's translation is
+ * global).
  */
 #define PCID_KERNEL 0ul
 #define PCID_USER   1ul
@@ -25,8 +26,8 @@
 uint64_t tlb_mode_cr3(uint64_t table, bool user);
 
 /*
- * Load a guest's tables, or the hypervisor's own; either drops all guest translations of this CPU. One on
- * its own tables can have none, and is asked for no flush. Interrupts off.
+ * Load a guest's tables, or the hypervisor's own; either drops all guest translations of this CPU.
+ * One on its own tables can have none, and is asked for no flush. Interrupts off.
  */
 void tlb_load_guest(uint64_t cr3);
 void tlb_load_own(uint64_t cr3);

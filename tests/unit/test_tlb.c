@@ -43,7 +43,7 @@ static void model_invlpg(uint64_t va);
 #define PAGES 6u
 
 static bool translation[CPUS][PAGES]; /* in this CPU's TLB */
-static uint64_t cr3[CPUS];             /* what each CPU walks */
+static uint64_t cr3[CPUS];            /* what each CPU walks */
 #define GUEST_CR3 0x2000ull
 #define OWN_CR3   0x1000ull
 static struct {

@@ -23,12 +23,13 @@ struct port_range {
 };
 
 /*
- * What the hypervisor drives itself on every PC, and what it emulates. The interval timer and its gate
- * (0x40-0x43, 0x61) are free once the clocks are calibrated: Linux calibrates its own by them.
+ * What the hypervisor drives itself on every PC, and what it emulates. The interval timer and its
+ * gate (0x40-0x43, 0x61) are free once the clocks are calibrated: Linux calibrates its own by them.
  */
 static const struct port_range always_denied[] = {
-    {0x20, 0x21}, {0xa0, 0xa1}, /* interrupt controllers */
-    {0xcf8, 0xcff},             /* PCI configuration */
+    {0x20, 0x21},
+    {0xa0, 0xa1},   /* interrupt controllers */
+    {0xcf8, 0xcff}, /* PCI configuration */
 };
 
 static uint8_t reserved[IO_BITMAP_BYTES];

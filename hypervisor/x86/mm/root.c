@@ -54,8 +54,7 @@ int root_set_user(struct vcpu *v, mfn_t mfn)
     }
     mfn_t old = v->arch.user_table;
     v->arch.user_table = mfn;
-    v->arch.cr3_user =
-        mfn_eq(mfn, INVALID_MFN) ? 0 : tlb_mode_cr3(mfn_to_maddr(mfn).v, true);
+    v->arch.cr3_user = mfn_eq(mfn, INVALID_MFN) ? 0 : tlb_mode_cr3(mfn_to_maddr(mfn).v, true);
     if (v == current_vcpu())
         tlb_flush_user_local();
     bounce_update_fast_entry(v);
