@@ -138,7 +138,7 @@ static void list_remove(struct domain *d)
     lock(&domain_list_lock);
     while (*at != NULL && *at != d)
         at = &(*at)->next;
-    if (*at == d) {
+    if (*at != NULL) {
         *at = d->next;
         by_id[d->id.v] = NULL;
     }

@@ -101,7 +101,7 @@ static void drop_invalid(struct e820_map *map)
 bool e820_sanitize(struct e820_map *map)
 {
     struct e820_map clean = {.count = 0};
-    uint64_t at, next;
+    uint64_t at, next = 0;
 
     drop_invalid(map);
     /* From boundary to boundary: between two of them the entries that apply do not change. */

@@ -97,6 +97,7 @@ struct args {
 
 static unsigned long long next_unsigned(struct args *a, char length)
 {
+    /* NOLINTNEXTLINE(bugprone-branch-clone): types that are one here, and need not be */
     switch (length) {
     case 'H':
         return (unsigned char)va_arg(a->ap, unsigned);
@@ -117,6 +118,7 @@ static unsigned long long next_unsigned(struct args *a, char length)
 
 static long long next_signed(struct args *a, char length)
 {
+    /* NOLINTNEXTLINE(bugprone-branch-clone): types that are one here, and need not be */
     switch (length) {
     case 'H':
         return (signed char)va_arg(a->ap, int);

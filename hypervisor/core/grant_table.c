@@ -169,6 +169,7 @@ void grant_domain_free(struct domain *d)
     if (gt->maps) {
         for (uint32_t i = 0; i < GRANT_MAPS_PAGES && gt->maps[i]; i++)
             hv_free(d, gt->maps[i], PAGE_SIZE);
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
         hv_free(d, gt->maps, GRANT_MAPS_PAGES * sizeof(*gt->maps));
     }
     hv_free(d, gt, sizeof(*gt));

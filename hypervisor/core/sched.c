@@ -416,7 +416,7 @@ static struct vcpu *pick_to_move(struct runqueue *q, ns_t when)
     struct vcpu *oldest = q->head;
     unsigned best;
 
-    if (q->count == 0 || when < q->next_balance)
+    if (oldest == NULL || when < q->next_balance)
         return NULL;
     for (struct vcpu *v = q->head; v != NULL; v = v->sched.next) {
         if (v->sched.arrived < oldest->sched.arrived)

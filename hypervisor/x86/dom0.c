@@ -64,18 +64,18 @@ static void make_layout(struct dom0 *b)
 
 static void make_domain(struct dom0 *b)
 {
-    unsigned vcpus = cpumask_count(cpu_online_mask);
-    if (options.dom0_max_vcpus)
-        vcpus = MIN(options.dom0_max_vcpus, MAX_VCPUS);
+    unsigned cpus = cpumask_count(cpu_online_mask);
+    unsigned vcpus = options.dom0_max_vcpus ? MIN(options.dom0_max_vcpus, MAX_VCPUS) : cpus;
+    BUG_ON(cpus == 0);
     struct domain_config config = {
         .max_vcpus = vcpus, .max_pages = b->layout.nr_pages, .privileged = true};
     int rc = domain_create(DOMID(0), &config, &b->d);
-    if (options.dom0_mem_max_pages > config.max_pages)
-        b->d->max_pages = options.dom0_mem_max_pages;
     for (unsigned i = 0; i < vcpus && rc == 0; i++)
-        rc = vcpu_create(b->d, i, i % cpumask_count(cpu_online_mask));
+        rc = vcpu_create(b->d, i, i % cpus);
     if (rc)
         panic("cannot make the control domain: error %d", rc);
+    if (options.dom0_mem_max_pages > config.max_pages)
+        b->d->max_pages = options.dom0_mem_max_pages;
     control_domain = b->d;
 }
 

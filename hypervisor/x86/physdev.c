@@ -176,14 +176,18 @@ static int map_messages(struct domain *d, struct physdev_map_pirq *arg)
     return ret;
 }
 
+/* The domain that a privileged caller gives or takes an interrupt; drop by domain_put(). */
+static int target_get(struct vcpu *v, domid_t id, struct domain **d)
+{
+    return privileged(v) ? domain_get_for(v, id, d) : -XEN_EPERM;
+}
+
 long physdev_map_pirq(struct vcpu *v, struct physdev_map_pirq *arg)
 {
     struct domain *d;
     int ret;
 
-    if (!privileged(v))
-        return -XEN_EPERM;
-    ret = domain_get_for(v, DOMID(arg->domid), &d);
+    ret = target_get(v, DOMID(arg->domid), &d);
     if (ret != 0)
         return ret;
     lock(&physdev_lock);
@@ -209,9 +213,7 @@ long physdev_unmap_pirq(struct vcpu *v, struct physdev_unmap_pirq *arg)
     struct domain *d;
     int ret;
 
-    if (!privileged(v))
-        return -XEN_EPERM;
-    ret = domain_get_for(v, DOMID(arg->domid), &d);
+    ret = target_get(v, DOMID(arg->domid), &d);
     if (ret != 0)
         return ret;
     lock(&physdev_lock);

@@ -19,8 +19,6 @@
 
 static_assert(__HYPERVISOR_iret == 23, "entry.S knows the number");
 
-#define SYSCALL_LENGTH 2u
-
 void hypercall_entry(struct cpu_user_regs *regs)
 {
     struct hypercall_args args = {

@@ -334,28 +334,29 @@ void sysenter_entry(struct cpu_user_regs *regs);
 void syscall_stack_fault(void);
 void iret_from_kernel(struct cpu_user_regs *regs);
 
-void syscall_from_user(struct cpu_user_regs *regs)
+/* Without a callback SYSCALL is what it is where the CPU has it turned off: #UD at itself. */
+static void syscall_enter(struct cpu_user_regs *regs, const struct callback *cb)
 {
-    struct vcpu *v = current_vcpu();
-    irq_enable();
-    if (v->arch.syscall_callback.address) {
-        enter_callback(v, &v->arch.syscall_callback);
+    if (cb->address) {
+        enter_callback(current_vcpu(), cb);
     } else {
-        regs->rip -= 2;
+        regs->rip -= SYSCALL_LENGTH;
         pv_inject_trap(X86_TRAP_UD, -1);
     }
 }
 
+void syscall_from_user(struct cpu_user_regs *regs)
+{
+    irq_enable();
+    syscall_enter(regs, &current_vcpu()->arch.syscall_callback);
+}
+
 void syscall32_entry(struct cpu_user_regs *regs)
 {
+    static const struct callback none;
     struct vcpu *v = current_vcpu();
     irq_enable();
-    if (v->arch.syscall32_callback.address && !v->arch.in_kernel) {
-        enter_callback(v, &v->arch.syscall32_callback);
-    } else {
-        regs->rip -= 2;
-        pv_inject_trap(X86_TRAP_UD, -1);
-    }
+    syscall_enter(regs, v->arch.in_kernel ? &none : &v->arch.syscall32_callback);
 }
 
 void sysenter_entry(struct cpu_user_regs *regs)

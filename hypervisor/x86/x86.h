@@ -98,6 +98,8 @@
 #define PF_RESERVED 8u
 #define PF_FETCH    16u
 
+#define SYSCALL_LENGTH 2u /* of the instruction, in bytes */
+
 /* The hypervisor's selectors, in the reserved page of every GDT (xen/arch-x86/xen.h). */
 #define HV_CS   0xe008
 #define HV_DS   0x0000
