@@ -286,11 +286,12 @@ static bool take_dirty(struct free_block *out)
     return mfn != 0;
 }
 
-bool heap_scrub_some(void)
+/* Take one block and give it back clean. False: there is none. */
+static bool scrub_one(void)
 {
     struct free_block b;
 
-    if (heap_dirty_count() == 0 || !take_dirty(&b))
+    if (!take_dirty(&b))
         return false;
     if (b.stamped)
         arch_tlb_flush_stamp(b.stamp);
@@ -303,4 +304,21 @@ bool heap_scrub_some(void)
     heap.dirty -= 1ull << b.order;
     unlock_irqrestore(&heap.lock, flags);
     return true;
+}
+
+/*
+ * One CPU at a time: one suffices, and many would queue at the lock where a CPU that has work must
+ * then queue too. In a virtual machine, whose CPUs may not run when it is their turn, that takes
+ * longer than all the scrubbing.
+ */
+bool heap_scrub_some(void)
+{
+    static uint32_t at_work;
+    bool done;
+
+    if (heap_dirty_count() == 0 || atomic_swap(&at_work, 1))
+        return false;
+    done = scrub_one();
+    atomic_store(&at_work, 0);
+    return done;
 }

@@ -314,7 +314,11 @@ static void set_slice(struct runqueue *q, ns_t when)
         timer_stop(&q->slice);
 }
 
-/* Take a vCPU that waits elsewhere and may run here. Locks each queue in turn; the own is not held.
+/*
+ * Take a vCPU that waits elsewhere and may run here. The own queue is not locked. A queue that is
+ * locked is left out: whoever holds it gives those who wait a CPU, or calls an idle one, and their
+ * turn comes at the latest when the slice is over. Waiting here would line up all idle CPUs at one
+ * queue; in a virtual machine, whose CPUs may not run when it is their turn, for a long time.
  */
 static struct vcpu *steal(unsigned cpu)
 {
@@ -322,9 +326,8 @@ static struct vcpu *steal(unsigned cpu)
         struct runqueue *q = &per_cpu(runqueue, other);
         struct vcpu *v;
 
-        if (other == cpu || READ_ONCE(q->count) == 0)
+        if (other == cpu || READ_ONCE(q->count) == 0 || !trylock(&q->lock))
             continue;
-        lock(&q->lock);
         for (v = q->head; v != NULL; v = v->sched.next) {
             if (!cpumask_has(v->sched.affinity, cpu))
                 continue;

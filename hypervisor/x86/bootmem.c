@@ -12,8 +12,7 @@
 #include "core/lib.h"
 #include "core/log.h"
 #include "x86/boot/boot.h"
-
-#define LOW_MEMORY_END 0x100000ull
+#include "x86/iomem.h"
 
 struct range {
     uint64_t start, end;

@@ -74,6 +74,7 @@ static void tss_init(struct tss *t)
     t->ist[IST_NMI - 1] = block + (STACK_PAGE_NMI + 1) * PAGE_SIZE;
     t->ist[IST_DF - 1] = block + (STACK_PAGE_DF + 1) * PAGE_SIZE;
     t->ist[IST_MC - 1] = block + (STACK_PAGE_MC + 1) * PAGE_SIZE;
+    t->ist[IST_DB - 1] = block + (STACK_PAGE_DB + 1) * PAGE_SIZE;
     t->iomap_base = TSS_IOMAP_NONE;
     cpu_info()->iomap_base = (uint16_t *)((char *)t + offsetof(struct tss, iomap_base));
     memset(t->io_bitmap, 0xff, sizeof(t->io_bitmap));

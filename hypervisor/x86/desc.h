@@ -12,6 +12,7 @@
 #define IST_NMI  1u
 #define IST_DF   2u
 #define IST_MC   3u
+#define IST_DB   4u
 
 #define IO_BITMAP_BYTES 8192u
 

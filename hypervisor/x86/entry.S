@@ -78,7 +78,9 @@
         push    $0
         .endif
         movl    $\vector, 4(%rsp)
-        .if \vector == 2 || \vector == 8 || \vector == 18
+        .if \vector == 1
+        jmp     entry_debug
+        .elseif \vector == 2 || \vector == 8 || \vector == 18
         jmp     entry_paranoid
         .else
         jmp     entry_trap
@@ -106,6 +108,26 @@ entry_trap:
         RESTORE_REGS
         add     $8, %rsp
         iretq
+
+/*
+ * A debug trap, on a stack of its own: the hypervisor may be at its first instruction, on the guest's
+ * stack. One of a guest moves over to the main stack and goes on as any other.
+ */
+entry_debug:
+        cld
+        FORBID_GUEST_ACCESS
+        testb   $3, SLOT(cs, error_code)
+        jz      entry_paranoid
+        SAVE_REGS
+        mov     %rsp, %rsi
+        or      $(STACK_SIZE - 1), %rsp
+        lea     1 - CPUINFO_sizeof(%rsp), %rsp
+        mov     %rsp, %rdi
+        mov     $(REGS_es / 8), %ecx
+        rep movsq
+        mov     %rsp, %rdi
+        call    trap_dispatch
+        jmp     ret_to_guest
 
 /* NMI, double fault, machine check: on stacks of their own, from anywhere, back to just there. */
 entry_paranoid:
@@ -374,6 +396,7 @@ entry_sysenter:
         push    $0
         movl    $VECTOR_SYSENTER, 4(%rsp)
         cld
+        FORBID_GUEST_ACCESS
         SAVE_REGS
         mov     %rsp, %rdi
         call    sysenter_entry

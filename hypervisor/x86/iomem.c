@@ -20,7 +20,7 @@ static unsigned reserved_count;
 bool mfn_is_ram(mfn_t mfn)
 {
     uint64_t addr = mfn.v << PAGE_SHIFT;
-    return e820_all(&e820, addr, addr + PAGE_SIZE, E820_RAM);
+    return addr >= LOW_MEMORY_END && e820_all(&e820, addr, addr + PAGE_SIZE, E820_RAM);
 }
 
 void iomem_reserve(maddr_t start, size_t bytes, bool read)

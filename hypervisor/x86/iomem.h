@@ -8,8 +8,14 @@
 struct domain;
 
 /*
- * Usable RAM by the machine's map, whoever has it now. A page that is RAM only in part is none:
- * nobody can own it.
+ * Below: RAM too, but with the firmware's data in places that no map tells, so that it is nobody's.
+ * Domains with devices may look for that data as in device memory (Linux searches all from 512 KiB
+ * on). The other CPUs' trampoline lies there as well, of no use any more when a domain runs.
+ */
+#define LOW_MEMORY_END 0x100000ull
+/*
+ * RAM that a domain can own, by the machine's map, whoever has it now. A page that is RAM only in
+ * part is none.
  */
 bool mfn_is_ram(mfn_t mfn);
 /*

@@ -34,13 +34,14 @@ uint64_t *paging_l1_entry(uint64_t va);
 #define STACK_AREA_STRIDE (2 * STACK_SIZE)
 #define STACK_AREA_START  (VMAP_END - NR_CPUS * STACK_AREA_STRIDE)
 /*
- * Pages of a stack block, from its base: the stacks of NMI, double fault and machine check, then a
- * page that is never mapped, then the main stack.
+ * Pages of a stack block, from its base: the stacks of NMI, double fault, machine check and debug traps, then
+ * a page that is never mapped, then the main stack.
  */
 #define STACK_PAGE_NMI    0u
 #define STACK_PAGE_DF     1u
 #define STACK_PAGE_MC     2u
-#define STACK_PAGE_GUARD  3u
+#define STACK_PAGE_DB     3u
+#define STACK_PAGE_GUARD  4u
 #define STACK_PAGES       (STACK_SIZE >> PAGE_SHIFT)
 
 /*

@@ -115,14 +115,6 @@ static const char *trap_name(unsigned vector)
 
 static void hypervisor_fault(struct cpu_user_regs *regs)
 {
-    /*
-     * SYSENTER with TF set traps at its entry point; a guest's breakpoint on its data may be met
-     * here.
-     */
-    if (regs->entry_vector == X86_TRAP_DB) {
-        regs->rflags &= ~X86_RFLAGS_TF;
-        return;
-    }
     uint64_t fixup = extable_find(regs->rip);
     if (fixup) {
         regs->rip = fixup;
@@ -281,6 +273,9 @@ void trap_paranoid(struct cpu_user_regs *regs)
     switch (regs->entry_vector) {
     case X86_TRAP_NMI:
         nmi_handle(regs);
+        break;
+    case X86_TRAP_DB: /* SYSENTER with TF set, or a guest's breakpoint met in the hypervisor */
+        regs->rflags &= ~X86_RFLAGS_TF;
         break;
     default:
         fatal_trap(regs, trap_name(regs->entry_vector));

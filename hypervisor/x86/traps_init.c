@@ -23,6 +23,9 @@ extern const char entry_syscall[], entry_syscall32[], entry_sysenter[];
 static unsigned vector_ist(unsigned vector)
 {
     switch (vector) {
+    case X86_TRAP_DB: /* behind MOV SS a breakpoint waits for the first instruction after SYSCALL,
+                         which has no stack of ours yet (CVE-2018-8897) */
+        return IST_DB;
     case X86_TRAP_NMI:
         return IST_NMI;
     case X86_TRAP_DF:

@@ -215,11 +215,13 @@ class Machine:
         while alive and time.monotonic() < deadline:
             alive = self._read(1.0)
         try:
-            self.qemu.wait(1)
+            status = self.qemu.wait(1)
         except subprocess.TimeoutExpired:
             self._fail(f"the machine did not end in {timeout * PATIENCE:.0f} s")
             return False
-        return True
+        if status:  # it was killed, or failed itself
+            self._fail(f"QEMU ended with status {status}")
+        return status == 0
 
     def is_quiet(self, seconds=5):
         """True when nothing more is printed and QEMU lives: the machine has stopped."""

@@ -15,11 +15,14 @@
 #include "core/log.h"
 #include "x86/iomem.h"
 
-/* Bits 62..52: available to software natively, reserved by the ABI (Xen refuses them as well). */
+/*
+ * Bits 62..52 are the guest's: the CPU ignores them as long as CR4.PKE is 0, as it is for guests
+ * (SDM 3, 4.5.4). Linux from 6.6 on keeps a "saved dirty" in bit 58.
+ */
 #define PTE_HIGH_AVAIL 0x7ff0000000000000ul
 #define PTE_CACHE_BITS (PTE_PWT | PTE_PCD)
 /* What an L1 entry may change without any reference being touched. */
-#define L1_FREE_BITS   (PTE_NX | PTE_ACCESSED | PTE_DIRTY | PTE_AVAIL | PTE_USER)
+#define L1_FREE_BITS   (PTE_NX | PTE_ACCESSED | PTE_DIRTY | PTE_AVAIL | PTE_HIGH_AVAIL | PTE_USER)
 
 static bool domain_has_devices(const struct domain *d)
 {
@@ -28,15 +31,12 @@ static bool domain_has_devices(const struct domain *d)
 
 static bool l1_bits_ok(uint64_t entry, const struct domain *owner)
 {
-    uint64_t refused = PTE_HIGH_AVAIL;
-    if (!domain_has_devices(owner))
-        refused |= PTE_CACHE_BITS | PTE_PAT;
-    return !(entry & refused);
+    return domain_has_devices(owner) || !(entry & (PTE_CACHE_BITS | PTE_PAT));
 }
 
 static bool table_bits_ok(uint64_t entry, const struct domain *owner)
 {
-    uint64_t refused = PTE_HIGH_AVAIL | PTE_PSE | PTE_GLOBAL;
+    uint64_t refused = PTE_PSE | PTE_GLOBAL;
     if (!domain_has_devices(owner))
         refused |= PTE_CACHE_BITS;
     return !(entry & refused);
