@@ -97,7 +97,6 @@ struct args {
 
 static unsigned long long next_unsigned(struct args *a, char length)
 {
-    /* NOLINTNEXTLINE(bugprone-branch-clone): types that are one here, and need not be */
     switch (length) {
     case 'H':
         return (unsigned char)va_arg(a->ap, unsigned);
@@ -107,6 +106,7 @@ static unsigned long long next_unsigned(struct args *a, char length)
         return va_arg(a->ap, unsigned long);
     case 'L':
         return va_arg(a->ap, unsigned long long);
+    /* NOLINTNEXTLINE(bugprone-branch-clone): types that are one here need not be */
     case 'z':
         return va_arg(a->ap, size_t);
     case 'j':
@@ -118,7 +118,6 @@ static unsigned long long next_unsigned(struct args *a, char length)
 
 static long long next_signed(struct args *a, char length)
 {
-    /* NOLINTNEXTLINE(bugprone-branch-clone): types that are one here, and need not be */
     switch (length) {
     case 'H':
         return (signed char)va_arg(a->ap, int);
@@ -130,6 +129,7 @@ static long long next_signed(struct args *a, char length)
         return va_arg(a->ap, long long);
     case 'z':
         return (long long)va_arg(a->ap, size_t);
+    /* NOLINTNEXTLINE(bugprone-branch-clone): types that are one here need not be */
     case 'j':
         return va_arg(a->ap, intmax_t);
     default:

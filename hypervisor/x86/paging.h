@@ -34,8 +34,8 @@ uint64_t *paging_l1_entry(uint64_t va);
 #define STACK_AREA_STRIDE (2 * STACK_SIZE)
 #define STACK_AREA_START  (VMAP_END - NR_CPUS * STACK_AREA_STRIDE)
 /*
- * Pages of a stack block, from its base: the stacks of NMI, double fault, machine check and debug traps, then
- * a page that is never mapped, then the main stack.
+ * Pages of a stack block, from its base: the stacks of NMI, double fault, machine check and debug
+ * traps, then a page that is never mapped, then the main stack.
  */
 #define STACK_PAGE_NMI    0u
 #define STACK_PAGE_DF     1u
