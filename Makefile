@@ -238,7 +238,9 @@ $O/paravane.iso: $O/paravane $(CONTROL_DOMAIN) toolstack/mkiso
 # hypervisor with the system tests, NATIVE=1 none.
 
 SYSTEM_TESTS := $(sort $(wildcard tests/system/*.t))
-TESTS := $(UNIT_BIN) $(SYSTEM_TESTS)
+# The long ones first, or the last of them would run alone at the end.
+LONG_TESTS := $(filter $(addprefix %/,boot-memory.t boot-cpus.t iso.t stress.t),$(SYSTEM_TESTS))
+TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)) $(UNIT_BIN)
 ifdef T
 TESTS := $(filter %/test_$T %/$T.t,$(TESTS))
 endif

@@ -166,11 +166,9 @@ static long hypercall_call(uint64_t nr, struct vcpu *v, struct hypercall_args *a
     nr = array_index_nospec(nr, NR_HYPERCALLS);
     const struct hypercall *h = &hypercalls[nr];
     this_cpu(context).args = args;
-    if (h->direct)
-        return h->direct(v, args);
-    if (!h->by_command)
+    if (!h->direct && !h->by_command)
         return -XEN_ENOSYS;
-    long rc = h->by_command((unsigned)nr, v, args);
+    long rc = h->direct ? h->direct(v, args) : h->by_command((unsigned)nr, v, args);
     return rc == HC_AGAIN ? hypercall_continue((unsigned)nr, h->nargs, args->arg) : rc;
 }
 

@@ -17,7 +17,8 @@ struct vcpu;
 /*
  * Returned by a handler that has more to do: it is called again, with the argument structure as it
  * left it, after pending work has run. The dispatcher writes the structure back to the guest first,
- * so that all it finds there next time must be checked again.
+ * so that all it finds there next time must be checked again. A DIRECT handler is called again with
+ * the arguments as the guest gave them.
  */
 #define HC_AGAIN (-XEN_ERESTART)
 

@@ -314,11 +314,26 @@ static void set_slice(struct runqueue *q, ns_t when)
         timer_stop(&q->slice);
 }
 
+/* Longer than anybody who runs holds a queue's lock. */
+#define STEAL_TRIES 100u
+
 /*
- * Take a vCPU that waits elsewhere and may run here. The own queue is not locked. A queue that is
- * locked is left out: whoever holds it gives those who wait a CPU, or calls an idle one, and their
- * turn comes at the latest when the slice is over. Waiting here would line up all idle CPUs at one
- * queue; in a virtual machine, whose CPUs may not run when it is their turn, for a long time.
+ * The lock of another's queue, or none if it does not come free: to line up there would keep all
+ * idle CPUs waiting, in a virtual machine for as long as the host lets one of them not run.
+ */
+static bool lock_to_steal(struct runqueue *q)
+{
+    for (unsigned i = 0; i < STEAL_TRIES && READ_ONCE(q->count) != 0; i++) {
+        if (trylock(&q->lock))
+            return true;
+        cpu_relax();
+    }
+    return false;
+}
+
+/*
+ * Take a vCPU that waits elsewhere and may run here. The own queue is not locked. Those who wait in
+ * a queue that is left out get their turn when its CPU comes to it, as if no CPU were idle.
  */
 static struct vcpu *steal(unsigned cpu)
 {
@@ -326,7 +341,7 @@ static struct vcpu *steal(unsigned cpu)
         struct runqueue *q = &per_cpu(runqueue, other);
         struct vcpu *v;
 
-        if (other == cpu || READ_ONCE(q->count) == 0 || !trylock(&q->lock))
+        if (other == cpu || !lock_to_steal(q))
             continue;
         for (v = q->head; v != NULL; v = v->sched.next) {
             if (!cpumask_has(v->sched.affinity, cpu))

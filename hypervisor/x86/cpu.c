@@ -112,6 +112,9 @@ static void find_features(struct cpu_features *f)
     f->fxsr_opt = e1.d & EXT1_EDX_FFXSR;
     f->page1gb = e1.d & EXT1_EDX_PAGE1GB;
     f->rdtscp = e1.d & EXT1_EDX_RDTSCP;
+    /* 36 where the leaf is missing (Intel SDM 3A 4.1.4). */
+    unsigned phys_bits = leaf_if(0x80000008, 0).a & 0xff;
+    f->phys_bits = phys_bits > 36 && phys_bits <= 52 ? phys_bits : 36;
     f->tsc_invariant = leaf_if(0x80000007, 0).d & EXT7_EDX_ITSC;
     f->smep = (l7.b & LEAF7_EBX_SMEP) && options.smep;
     f->smap = (l7.b & LEAF7_EBX_SMAP) && options.smap;

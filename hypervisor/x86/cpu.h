@@ -14,6 +14,7 @@ enum cpu_vendor { VENDOR_OTHER, VENDOR_INTEL, VENDOR_AMD, VENDOR_HYGON, VENDOR_Z
 struct cpu_features {
     enum cpu_vendor vendor;
     unsigned family, model, stepping; /* as displayed: extended fields added in */
+    unsigned phys_bits;               /* width of machine addresses */
 
     bool pge, xsave, xsaveopt, fxsr_opt, rdtscp, page1gb, tsc_invariant, hypervisor, mce;
     bool smep, smap, umip, fsgsbase, pcid; /* used */

@@ -8,6 +8,7 @@
 #include "core/domain.h"
 #include "core/e820.h"
 #include "core/lib.h"
+#include "x86/cpu.h"
 
 #define RESERVED_MAX 32u
 
@@ -32,7 +33,7 @@ void iomem_reserve(maddr_t start, size_t bytes, bool read)
 
 bool iomem_permitted(const struct domain *d, mfn_t mfn, bool write)
 {
-    if (!d->arch.all_iomem)
+    if (!d->arch.all_iomem || mfn.v >> (cpu_features.phys_bits - PAGE_SHIFT))
         return false;
     for (unsigned i = 0; i < reserved_count; i++)
         if (mfn.v >= reserved[i].first && mfn.v <= reserved[i].last)

@@ -107,7 +107,7 @@ int segdesc_hold_gdt(struct vcpu *v, const xen_pfn_t *list, mfn_t *frames, unsig
         return 0;
     for (i--; i-- > 0;)
         frame_put_both(frames[i]);
-    return -XEN_EINVAL;
+    return rc == -XEN_ERESTART ? rc : -XEN_EINVAL;
 }
 
 void segdesc_release_gdt(const mfn_t *frames, unsigned entries)
@@ -218,7 +218,7 @@ static int descriptor_store(struct vcpu *v, maddr_t at, uint64_t desc)
     if (!frame_hold(mfn, v->domain, FT_SEGDESC))
         rc = frame_get_both(mfn, v->domain, FT_WRITABLE);
     if (rc)
-        return -XEN_EINVAL;
+        return rc == -XEN_ERESTART ? rc : -XEN_EINVAL;
     atomic_store((uint64_t *)maddr_to_virt(at), desc);
     frame_put_both(mfn);
     return 0;

@@ -196,8 +196,7 @@ static int va_mapping(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags,
 
 long hc_update_va_mapping(struct vcpu *v, struct hypercall_args *a)
 {
-    int rc = va_mapping(v, a->arg[0], a->arg[1], a->arg[2], v->domain);
-    return rc == -XEN_ERESTART ? hypercall_continue(__HYPERVISOR_update_va_mapping, 3, a->arg) : rc;
+    return va_mapping(v, a->arg[0], a->arg[1], a->arg[2], v->domain);
 }
 
 long hc_update_va_mapping_otherdomain(struct vcpu *v, struct hypercall_args *a)
@@ -208,7 +207,5 @@ long hc_update_va_mapping_otherdomain(struct vcpu *v, struct hypercall_args *a)
         return rc;
     rc = va_mapping(v, a->arg[0], a->arg[1], a->arg[2], pages);
     domain_put(pages);
-    if (rc == -XEN_ERESTART)
-        return hypercall_continue(__HYPERVISOR_update_va_mapping_otherdomain, 4, a->arg);
     return rc;
 }
