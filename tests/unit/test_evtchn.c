@@ -1,113 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Event channels, two-level delivery: every sub-operation's working case, its errors and its
- * boundaries; polling; reset and the end of a domain; then many vCPUs at random (class E5).
+ * boundaries; polling; reset and the end of a domain.
  *
  * links: hypervisor/core/evtchn.c hypervisor/core/evtchn_bind.c hypervisor/core/evtchn_2l.c
  * links: hypervisor/core/evtchn_fifo.c tests/unit/host.c
- * libs: -lpthread
  */
-#define sched_yield host_sched_yield /* the hypervisor's is another */
-#include <pthread.h>
-#undef sched_yield
-
-#include "core/evtchn_internal.h"
-#include "world.h"
-
-#define PIRQS 16u
-static int pirq_bind_result;
-static unsigned pirq_binds, pirq_unbinds;
-static bool pirq_fires_at_once; /* an interrupt comes before arch_pirq_bind() returns */
-
-int arch_pirq_bind(struct domain *d, unsigned pirq, bool share)
-{
-    (void)share;
-    pirq_binds++;
-    if (pirq_fires_at_once)
-        evtchn_send_pirq(d, pirq);
-    return pirq_bind_result;
-}
-
-void arch_pirq_unbind(struct domain *d, unsigned pirq)
-{
-    (void)d;
-    (void)pirq;
-    pirq_unbinds++;
-}
-
-unsigned arch_pirq_count(const struct domain *d)
-{
-    (void)d;
-    return PIRQS;
-}
-
-static struct domain *dom0, *dom1, *dom2;
-static struct vcpu *v0, *v1, *v2;
-
-static struct domain *make(uint16_t id, unsigned vcpus, bool privileged)
-{
-    struct domain *d = world_make_domain(id, vcpus, privileged);
-
-    evtchn_domain_init(d);
-    return d;
-}
-
-static void end(struct domain *d)
-{
-    d->is_dying = true;
-    is(evtchn_domain_release(d), 0, "domain %u releases its ports", d->id.v);
-    is(d->evtchn.active, 0, "and none is left");
-    evtchn_domain_free(d);
-    is(d->account.used, 0, "all memory charged to it is back");
-    is(d->refs, 1, "nobody holds it");
-    world_free_domain(d);
-}
-
-static void begin(void)
-{
-    world_init_frames();
-    dom0 = make(0, 4, true);
-    dom1 = make(1, 4, false);
-    dom2 = make(2, 1, false);
-    v0 = dom0->vcpu[0];
-    v1 = dom1->vcpu[0];
-    v2 = dom2->vcpu[0];
-}
-
-static void finish(void)
-{
-    end(dom0);
-    end(dom1);
-    end(dom2);
-}
-
-/* ---- The calls, shorter --------------------------------------------------------------------- */
-
-static uint32_t out_port;
-
-static long alloc_unbound(struct vcpu *v, uint16_t dom, uint16_t remote)
-{
-    struct evtchn_alloc_unbound a = {.dom = dom, .remote_dom = remote, .port = ~0u};
-    long ret = evtchn_alloc_unbound(v, &a);
-    out_port = a.port;
-    return ret;
-}
-
-static long bind_interdomain(struct vcpu *v, uint16_t dom, uint32_t port)
-{
-    struct evtchn_bind_interdomain a = {.remote_dom = dom, .remote_port = port, .local_port = ~0u};
-    long ret = evtchn_bind_interdomain(v, &a);
-    out_port = a.local_port;
-    return ret;
-}
-
-static long bind_virq(struct vcpu *v, uint32_t virq, uint32_t vcpu)
-{
-    struct evtchn_bind_virq a = {.virq = virq, .vcpu = vcpu, .port = ~0u};
-    long ret = evtchn_bind_virq(v, &a);
-    out_port = a.port;
-    return ret;
-}
+#include "evtchn_world.h"
 
 static long bind_ipi(struct vcpu *v, uint32_t vcpu)
 {
@@ -125,26 +24,6 @@ static long bind_pirq(struct vcpu *v, uint32_t pirq)
     return ret;
 }
 
-static long bind_vcpu(struct vcpu *v, uint32_t port, uint32_t vcpu)
-{
-    return evtchn_bind_vcpu(v, &(struct evtchn_bind_vcpu){.port = port, .vcpu = vcpu});
-}
-
-static long close_port(struct vcpu *v, uint32_t port)
-{
-    return evtchn_close(v, &(struct evtchn_close){.port = port});
-}
-
-static long send(struct vcpu *v, uint32_t port)
-{
-    return evtchn_send(v, &(struct evtchn_send){.port = port});
-}
-
-static long unmask(struct vcpu *v, uint32_t port)
-{
-    return evtchn_unmask(v, &(struct evtchn_unmask){.port = port});
-}
-
 static struct evtchn_status got;
 
 static long status(struct vcpu *v, uint16_t dom, uint32_t port)
@@ -153,11 +32,6 @@ static long status(struct vcpu *v, uint16_t dom, uint32_t port)
     got.dom = dom;
     got.port = port;
     return evtchn_status(v, &got);
-}
-
-static long reset(struct vcpu *v, uint16_t dom)
-{
-    return evtchn_reset(v, &(struct evtchn_reset){.dom = dom});
 }
 
 static bool pending(struct domain *d, uint32_t port)
@@ -538,109 +412,6 @@ static void test_reset(void)
     finish();
 }
 
-/* ---- Many vCPUs ----------------------------------------------------------------------------- */
-
-#define THREADS 4u
-#define STEPS   200000u
-
-static unsigned rnd(uint64_t *state, unsigned below)
-{
-    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
-    return (unsigned)((*state >> 33) % below);
-}
-
-static void random_step(struct vcpu *v, uint64_t *state)
-{
-    uint32_t port = rnd(state, 8);
-    uint16_t dom = (uint16_t)rnd(state, 3);
-
-    switch (rnd(state, 12)) {
-    case 0:
-        (void)alloc_unbound(v, DOMID_SELF, dom);
-        break;
-    case 1:
-    case 2:
-        (void)bind_interdomain(v, dom, port);
-        break;
-    case 3:
-        if (rnd(state, 8) == 0)
-            (void)bind_virq(v, rnd(state, NR_VIRQS), rnd(state, 2));
-        break;
-    case 4:
-        (void)bind_vcpu(v, port, rnd(state, 4));
-        break;
-    case 5:
-    case 6:
-        (void)close_port(v, port);
-        break;
-    case 7:
-        evtchn_send_vcpu_virq(v, rnd(state, NR_VIRQS));
-        break;
-    case 8:
-        (void)evtchn_status(v, &(struct evtchn_status){.dom = dom, .port = port});
-        (void)unmask(v, port);
-        break;
-    case 9:
-        if (rnd(state, 50) == 0)
-            (void)reset(v, DOMID_SELF);
-        evtchn_poll_start(v, EVTCHN_PORT(rnd(state, 3)));
-        break;
-    default:
-        (void)send(v, port);
-    }
-}
-
-static void *random_vcpu(void *arg)
-{
-    uint64_t state = 1000 + (uintptr_t)arg;
-
-    host_cpu = (unsigned)(uintptr_t)arg;
-    for (unsigned i = 0; i < STEPS; i++) {
-        struct domain *d = world_domain[rnd(&state, 3)];
-        random_step(d->vcpu[rnd(&state, d->max_vcpus)], &state);
-        if (host_locks_held || !host_irqs_on)
-            bail_out("a lock is held, or interrupts are off, after a call");
-    }
-    return NULL;
-}
-
-/* Each bound port's other end is bound to it; counts are right. */
-static unsigned contradictions(const struct domain *d)
-{
-    unsigned bad = 0, active = 0;
-
-    for (uint32_t port = 0; port < d->evtchn.nr_valid; port++) {
-        const struct evtchn *chn = evtchn_from_port(d, port);
-        const struct evtchn *far;
-
-        active += evtchn_usable(chn);
-        if (chn->state == EVTCHN_VIRQ)
-            bad += d->vcpu[0]->evtchn.virq_port[chn->u.virq].v != port &&
-                   d->vcpu[1 % d->max_vcpus]->evtchn.virq_port[chn->u.virq].v != port;
-        if (chn->state != EVTCHN_INTERDOMAIN)
-            continue;
-        far = evtchn_from_port(chn->u.remote, chn->remote_port);
-        bad += far->state != EVTCHN_INTERDOMAIN || far->u.remote != d || far->remote_port != port;
-    }
-    return bad + (active != d->evtchn.active);
-}
-
-static void test_E5_races(void)
-{
-    pthread_t thread[THREADS];
-
-    begin();
-    dom0->evtchn.max_port = dom1->evtchn.max_port = dom2->evtchn.max_port = 7;
-    for (uintptr_t i = 0; i < THREADS; i++)
-        pthread_create(&thread[i], NULL, random_vcpu, (void *)i);
-    for (unsigned i = 0; i < THREADS; i++)
-        pthread_join(thread[i], NULL);
-    is(contradictions(dom0), 0, "after %u random calls on %u CPUs", STEPS, THREADS);
-    is(contradictions(dom1), 0);
-    is(contradictions(dom2), 0);
-    finish();
-}
-
 int main(void)
 {
     test_alloc_unbound();
@@ -652,6 +423,5 @@ int main(void)
     test_poll();
     test_limits();
     test_reset();
-    test_E5_races();
     return done();
 }
