@@ -6,12 +6,13 @@ import machine as m
 import tap
 
 
-def selfcheck(name, title, memory="3G", cpus=2, options=None, disk="vda", **more):
+def selfcheck(name, title, memory="3G", cpus=2, options=None, disk="vda", kernel="", **more):
     """The control domain boots, finds its machine complete, and switches off."""
     if options is None:
         options = m.virtio_disk(m.disk_image(name)) + m.network()
     least = (m.mebibytes(memory) if m.NATIVE else m.control_domain_share(memory)) * 3 // 4
-    what = f"paravane.batch paravane.cpus={cpus} paravane.memory={least} paravane.disk={disk}"
+    what = (f"paravane.batch paravane.cpus={cpus} paravane.memory={least} paravane.disk={disk} "
+            f"{kernel}").rstrip()
     with m.boot(name, what, memory=memory, cpus=cpus, options=options, **more) as machine:
         # All CPUs share the two or so of the machine that runs the test.
         result = machine.expect(r"^selfcheck: (passed|failed)$", timeout=180 + 30 * cpus)
