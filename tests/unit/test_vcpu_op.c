@@ -2,12 +2,11 @@
 /*
  * What a guest asks of its vCPUs and of the scheduler: each sub-operation of vcpu_op and sched_op,
  * set_timer_op and vm_assist, with its errors and boundary arguments.
- *
  * links: tests/unit/host.c hypervisor/core/vcpu_op.c hypervisor/core/sched_op.c
- * links: hypervisor/core/domain.c hypervisor/core/vcpu.c
- * links: hypervisor/core/vcpu_timer.c hypervisor/core/sched.c hypervisor/core/sched_params.c
- * links: hypervisor/core/runqueue.c hypervisor/core/runstate.c hypervisor/core/timer.c
- * links: hypervisor/core/softirq.c hypervisor/core/lock.c hypervisor/core/fmt.c
+ * links: hypervisor/core/domain.c hypervisor/core/vcpu.c hypervisor/core/vcpu_timer.c
+ * links: hypervisor/core/sched.c hypervisor/core/sched_params.c hypervisor/core/runqueue.c
+ * links: hypervisor/core/runstate.c hypervisor/core/timer.c hypervisor/core/softirq.c
+ * links: hypervisor/core/lock.c hypervisor/core/fmt.c
  * libs: -pthread
  */
 #include "domain_world.h"
