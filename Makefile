@@ -16,7 +16,7 @@ NM ?= nm
 OBJCOPY ?= objcopy
 
 # Variables that the scripts of `make run` and `make test` read (docs/building.md).
-export CPUS MEMORY ARGS HVARGS DISK BATCH NATIVE QEMU PATIENCE
+export CPUS MEMORY ARGS HVARGS DISK BATCH NATIVE QEMU PATIENCE THREADS
 
 # Tests run the debug build: assertions, lock-order checks and the audit are in.
 ifneq ($(filter test,$(MAKECMDGOALS)),)
