@@ -18,8 +18,7 @@ static bool walk_to_l1(const struct vcpu *v, uint64_t va, mfn_t *table)
 {
     if (!is_canonical(va) || slot_is_hypervisor(table_index(va, 4)))
         return false;
-    *table = v->arch.in_kernel || mfn_eq(v->arch.user_table, INVALID_MFN) ? v->arch.kernel_table
-                                                                          : v->arch.user_table;
+    *table = v->arch.kernel_table;
     for (unsigned level = 4; level > 1; level--) {
         const uint64_t *entries = mfn_to_virt(*table);
         uint64_t entry = READ_ONCE(entries[table_index(va, level)]);

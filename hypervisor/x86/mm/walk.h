@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Walking the current guest's page tables in software. */
+/*
+ * Walking the current guest's page tables in software: its kernel's, also while it is in user mode,
+ * where a program's use of the LDT leads to pages of the kernel.
+ */
 #ifndef X86_MM_WALK_H
 #define X86_MM_WALK_H
 
