@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Xen public ABI (Debian's libxen-dev) as a PV guest sees it, all of 4.17.
+ * The Xen public ABI (Debian's libxen-dev) as a PV guest of 4.17 sees it.
  * Errors are negative XEN_E* (xen/errno.h), which are not newlib's E*.
  */
 #ifndef PV_ABI_H
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define __XEN_INTERFACE_VERSION__ 0x00041100
+#define __XEN_INTERFACE_VERSION__ 0x00040e00
 #include <xen/xen.h>
 #include <xen/callback.h>
 #include <xen/errno.h>
