@@ -34,6 +34,14 @@
 #include <xen/vcpu.h>
 #include <xen/version.h>
 
+/* With __XEN__ these two would want Xen's private headers, so they are read as a tool reads them. */
+#undef __XEN__
+#define __XEN_TOOLS__ 1
+#include <xen/domctl.h>
+#include <xen/sysctl.h>
+#undef __XEN_TOOLS__
+#define __XEN__ 1
+
 #undef domid_t
 #undef evtchn_port_t
 #undef grant_ref_t

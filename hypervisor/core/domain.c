@@ -80,6 +80,20 @@ struct domain *domain_get(domid_t id)
     return d;
 }
 
+struct domain *domain_next(struct domain *d)
+{
+    struct domain *next;
+
+    lock(&domain_list_lock);
+    next = d != NULL ? d->next : domain_list; /* who is held is in the list */
+    while (next != NULL && !hold_unless_gone(next))
+        next = next->next;
+    unlock(&domain_list_lock);
+    if (d != NULL)
+        domain_put(d);
+    return next;
+}
+
 int domain_get_for(struct vcpu *caller, domid_t id, struct domain **out)
 {
     struct domain *own = caller->domain, *d;
@@ -191,6 +205,7 @@ static void init_fields(struct domain *d, domid_t id, const struct domain_config
     d->controller_paused = true;
     d->max_vcpus = config->max_vcpus;
     d->max_pages = config->max_pages;
+    d->sched_weight = config->privileged ? SCHED_WEIGHT_CONTROL : SCHED_WEIGHT_DEFAULT;
     d->account.limit =
         config->privileged ? UINT64_MAX : ACCOUNT_BASE + config->max_vcpus * ACCOUNT_VCPU;
     memcpy(d->handle, config->handle, sizeof(d->handle));
@@ -230,9 +245,14 @@ int domain_create(domid_t id, const struct domain_config *config, struct domain 
     if (rc != 0)
         goto storage;
     evtchn_domain_init(d);
+    if (config->max_event_port != 0)
+        d->evtchn.max_port = config->max_event_port;
     rc = grant_domain_init(d);
     if (rc != 0)
         goto evtchn;
+    rc = grant_set_limits(d, config->max_grant_frames, config->max_grant_version);
+    if (rc != 0)
+        goto grant;
     rc = arch_domain_create(d);
     if (rc != 0)
         goto grant;

@@ -72,6 +72,8 @@ struct domain {
     char crash_reason[96];      /* why domain_crash() ended it; empty otherwise */
     int32_t pause_count;        /* domain_pause() nesting, atomic */
     bool controller_paused;     /* one of pause_count is the toolstack's */
+    uint16_t sched_weight;      /* of each vCPU, those to come too */
+    uint32_t sched_cap;         /* percent of one CPU for all vCPUs together; 0: none */
     uint8_t kill_step;          /* how far domain_kill() has come */
     xen_domain_handle_t handle; /* UUID, kept for the toolstack */
 
@@ -106,6 +108,9 @@ struct domain_config {
     uint64_t max_pages;
     bool privileged;
     xen_domain_handle_t handle;
+    uint32_t max_event_port;    /* 0: as many as there are */
+    unsigned max_grant_frames;  /* 0: the default */
+    unsigned max_grant_version; /* 1 or 2; 0: 2 */
 };
 
 /*
@@ -155,6 +160,12 @@ void domain_put(struct domain *d); /* any context; the structure is freed after 
 int domain_get_for(struct vcpu *caller, domid_t id, struct domain **out) must_check;
 
 /*
+ * The one after `d` (NULL: the first) by identifier, held; d's hold is dropped. NULL: d was the
+ * last. Domains that end meanwhile may be missed, new ones may be seen or not.
+ */
+struct domain *domain_next(struct domain *d);
+
+/*
  * Without a lock and without taking a hold: for who knows that the structure stays, because it owns
  * a frame or is held otherwise.
  */
@@ -193,8 +204,8 @@ void arch_domain_free(struct domain *d);
 int arch_vcpu_create(struct vcpu *v) must_check;
 void arch_vcpu_free(struct vcpu *v);
 /* Replace a stopped vCPU's register state by *va (struct vcpu_guest_context in the caller's
- * memory). */
-int arch_vcpu_set_context(struct vcpu *v, vaddr_t context) must_check;
+ * memory). *online: it says that the vCPU is to be up (VGCF_online). */
+int arch_vcpu_set_context(struct vcpu *v, vaddr_t context, bool *online) must_check;
 /* d->vm_assist is not what it was. */
 void arch_vm_assist_changed(struct domain *d);
 enum machine_end {

@@ -104,6 +104,8 @@ bool frame_hold(mfn_t mfn, const struct domain *owner, enum frame_type type) mus
  * a hint.
  */
 enum frame_type frame_type_hint(mfn_t mfn);
+/* A hint as well: held as a table by frame_pin(). */
+bool frame_pinned_hint(mfn_t mfn);
 
 /* ---- Tables whose taking down was interrupted ---------------------------------------------- */
 

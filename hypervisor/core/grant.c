@@ -194,7 +194,7 @@ static long set_version(struct vcpu *v, void *arg)
     long ret = -XEN_EINVAL;
 
     lock(&gt->lock);
-    if (op->version == 1 || op->version == 2)
+    if (op->version >= 1 && op->version <= READ_ONCE(gt->max_version))
         ret = change_version(v->domain, op->version);
     op->version = gt->version;
     unlock(&gt->lock);

@@ -21,8 +21,11 @@ int grant_domain_init(struct domain *d) must_check;
 int grant_domain_release(struct domain *d) must_check;
 /* With the last hold on d: until then others may have its grants mapped. */
 void grant_domain_free(struct domain *d);
-/* Let the table grow to so many frames. -XEN_EINVAL: above the limit, or below what it has. */
-int grant_set_limit(struct domain *d, unsigned frames) must_check;
+/*
+ * Let the table grow to so many frames, and be of versions up to that one; 0 leaves a limit as it
+ * is. -XEN_EINVAL: more frames than there can be, or fewer than it has.
+ */
+int grant_set_limits(struct domain *d, unsigned frames, unsigned version) must_check;
 /* Frame `index` of d's table (or of its status array), grown if need be; INVALID_MFN beyond the
  * limit. */
 mfn_t grant_table_frame(struct domain *d, unsigned index, bool status);

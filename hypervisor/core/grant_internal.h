@@ -54,6 +54,7 @@ struct grant_mapping {
 struct grant_table {
     struct spinlock lock; /* RANK_GRANT: all of this up to `maps_lock` */
     unsigned version;     /* 1 or 2 */
+    unsigned max_version; /* that it may become */
     unsigned nr_frames, max_frames, nr_status;
     uint32_t in_use; /* grants above the reserved ones that are pinned */
     void *frame[GRANT_LIMIT_FRAMES];

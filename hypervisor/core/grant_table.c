@@ -118,16 +118,18 @@ mfn_t grant_table_frame(struct domain *d, unsigned index, bool status)
     return mfn;
 }
 
-int grant_set_limit(struct domain *d, unsigned frames)
+int grant_set_limits(struct domain *d, unsigned frames, unsigned version)
 {
     struct grant_table *gt = d->grant;
     int ret = 0;
 
     lock(&gt->lock);
-    if (frames > GRANT_LIMIT_FRAMES || frames < gt->nr_frames)
+    if (frames > GRANT_LIMIT_FRAMES || (frames && frames < gt->nr_frames)) {
         ret = -XEN_EINVAL;
-    else
-        gt->max_frames = frames;
+    } else {
+        gt->max_frames = frames ? frames : gt->max_frames;
+        gt->max_version = version ? version : gt->max_version;
+    }
     unlock(&gt->lock);
     return ret;
 }
@@ -144,6 +146,7 @@ int grant_domain_init(struct domain *d)
     lock_init(&gt->lock, RANK_GRANT);
     lock_init(&gt->maps_lock, RANK_GRANT_MAPS);
     gt->version = 1;
+    gt->max_version = 2;
     gt->max_frames = GRANT_DEFAULT_FRAMES;
     gt->free_map = GRANT_NO_HANDLE;
     d->grant = gt;

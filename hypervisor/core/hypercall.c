@@ -8,6 +8,7 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "core/lib.h"
+#include "core/lock.h"
 #include "core/percpu.h"
 #include "core/softirq.h"
 
@@ -28,6 +29,7 @@ const struct hypercall_args *hypercall_current_args(void)
 #define DECLARE_DIRECT(name) long hc_##name(struct vcpu *v, struct hypercall_args *a);
 #define DECLARE_SUBOPS(name)
 #define DECLARE_VCPUOPS(name)
+#define DECLARE_CONTROL(name)
 #define HYPERCALL(name, nargs, style, args, doc) DECLARE_##style(name)
 #define SUBOP(hypercall, command, handler, type, direction, doc)                                   \
     long handler(struct vcpu *v, type *arg);
@@ -64,7 +66,7 @@ static const struct subop subops[] = {
 #undef SUBOP
 };
 
-#define SUBOP_COMMANDS 32u
+#define SUBOP_COMMANDS 88u
 /* By hypercall and command: index into subops + 1. Made from the table at boot. */
 static uint8_t subop_index[NR_HYPERCALLS][SUBOP_COMMANDS];
 
@@ -132,6 +134,46 @@ static long call_VCPUOPS(unsigned nr, struct vcpu *v, struct hypercall_args *a)
     return dispatch_subop(nr, target, (uint32_t)a->arg[0], VADDR(a->arg[2]));
 }
 
+/*
+ * domctl and sysctl: one structure that begins with a command and the version of the interface, for
+ * the control domain alone. One at a time: a caller that finds another at work comes again, so that
+ * it does not spin with interrupts off through a long operation.
+ */
+static long call_CONTROL(unsigned nr, struct vcpu *v, struct hypercall_args *a)
+{
+    static struct spinlock control_lock = SPINLOCK_INIT(RANK_CONTROL);
+    union {
+        struct xen_domctl domctl;
+        struct xen_sysctl sysctl;
+        struct {
+            uint32_t cmd, interface_version;
+        };
+    } arg;
+    vaddr_t pointer = VADDR(a->arg[0]);
+    bool domctl = nr == __HYPERVISOR_domctl;
+    size_t size = domctl ? sizeof(arg.domctl) : sizeof(arg.sysctl);
+
+    if (!v->domain->is_privileged)
+        return -XEN_EPERM;
+    if (guest_copy_in(&arg, pointer, size))
+        return -XEN_EFAULT;
+    if (arg.interface_version !=
+        (domctl ? XEN_DOMCTL_INTERFACE_VERSION : XEN_SYSCTL_INTERFACE_VERSION))
+        return -XEN_EACCES;
+    const struct subop *op = subop_find(nr, arg.cmd);
+    if (op == NULL)
+        return -XEN_ENOSYS;
+    if (!trylock(&control_lock))
+        return HC_AGAIN;
+    long rc = op->handler(v, &arg);
+    unlock(&control_lock);
+    /* What a failed operation says of the reason (an error's place, a needed size) goes back, too.
+     */
+    if (rc != HC_AGAIN && op->direction == DIR_INOUT && guest_copy_out(pointer, &arg, size))
+        return -XEN_EFAULT;
+    return rc;
+}
+
 /* ---- Hypercalls --------------------------------------------------------------------------- */
 
 struct hypercall {
@@ -144,6 +186,7 @@ struct hypercall {
 #define ROW_DIRECT(name)  .direct = hc_##name
 #define ROW_SUBOPS(name)  .by_command = call_SUBOPS
 #define ROW_VCPUOPS(name) .by_command = call_VCPUOPS
+#define ROW_CONTROL(name) .by_command = call_CONTROL
 
 static const struct hypercall hypercalls[NR_HYPERCALLS] = {
 #define HYPERCALL(call, args_, style, what, doc)                                                   \

@@ -15,8 +15,8 @@
 
 /* The order of all locks: outermost first. */
 enum lock_rank {
-    RANK_DOMLIST = 1, /* the list of domains: creation and destruction */
-    RANK_CONTROL,     /* one long control operation (domctl, sysctl) at a time */
+    RANK_CONTROL = 1, /* one control operation (domctl) at a time */
+    RANK_DOMLIST,     /* the list of domains: creation and destruction */
     RANK_DOMAIN,      /* struct domain: life cycle, memory map, parameters */
     RANK_PHYSDEV,     /* PIRQ maps and PCI devices */
     RANK_GRANT,       /* a domain's grant table */

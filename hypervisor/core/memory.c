@@ -179,6 +179,11 @@ static struct {
     uint64_t total;
 } claims = {.lock = {.rank = RANK_PAGES}};
 
+uint64_t memory_claims_outstanding(void)
+{
+    return READ_ONCE(claims.total);
+}
+
 bool memory_claims_allow(const struct domain *d, uint64_t frames)
 {
     lock(&claims.lock);

@@ -20,5 +20,7 @@ void memory_domain_free(struct domain *d);
  */
 bool memory_claims_allow(const struct domain *d, uint64_t frames);
 void memory_claim_used(struct domain *d, uint64_t frames);
+/* Of all domains together, frames that are claimed and not yet given. */
+uint64_t memory_claims_outstanding(void);
 
 #endif

@@ -218,6 +218,11 @@ enum frame_type frame_type_hint(mfn_t mfn)
     return type_state(word) == TS_IDLE ? FT_NONE : type_of(word);
 }
 
+bool frame_pinned_hint(mfn_t mfn)
+{
+    return (atomic_load(frame_type_word(mfn)) & TYPE_PINNED) != 0;
+}
+
 /* ---- Half-done tables ---------------------------------------------------------------------- */
 
 /* The caller holds a reference. Take down what is PARTIAL; leave every other state alone. */

@@ -72,6 +72,11 @@ ns_t sched_vcpu_time(struct vcpu *v);
  * 100. -XEN_EINVAL. The same values for each vCPU of a domain are its caller's choice.
  */
 int sched_set_params(struct vcpu *v, unsigned weight, unsigned cap) must_check;
+/*
+ * A domain's weight (of each vCPU), and its cap in percent of one CPU (0: none), which its vCPUs,
+ * those to come too, share equally. -XEN_EINVAL. Calls for one domain must not run at once.
+ */
+int sched_set_share(struct domain *d, unsigned weight, unsigned cap) must_check;
 /* -XEN_EINVAL when no CPU that is online is in the mask; -XEN_EBUSY while v is pinned. */
 int sched_set_affinity(struct vcpu *v, cpumask_t mask) must_check;
 /* Run on this CPU alone until sched_unpin(). -XEN_EINVAL, -XEN_EBUSY when pinned already. */

@@ -62,6 +62,12 @@ void sched_cpu_init(unsigned cpu)
     atomic_store(&idle_domain.vcpu[cpu], idle);
 }
 
+/* A domain's cap is parted among its vCPUs: percent of one CPU for each, 0: none. */
+static unsigned vcpu_share_of_cap(const struct domain *d)
+{
+    return d->sched_cap ? MIN(DIV_ROUND_UP(d->sched_cap, d->max_vcpus), 100u) : 0;
+}
+
 void sched_vcpu_init(struct vcpu *v)
 {
     ns_t when = now();
@@ -71,7 +77,8 @@ void sched_vcpu_init(struct vcpu *v)
     v->sched.arrived = when;
     v->sched.cap_since = when;
     v->sched.affinity = CPUMASK_ALL;
-    v->sched.weight = v->domain->is_privileged ? SCHED_WEIGHT_CONTROL : SCHED_WEIGHT_DEFAULT;
+    v->sched.weight = v->domain->is_idle ? SCHED_WEIGHT_DEFAULT : v->domain->sched_weight;
+    v->sched.cap = (uint16_t)vcpu_share_of_cap(v->domain);
     timer_init(&v->sched.cap_timer, cap_period_over, v, v->cpu);
     v->runstate.state = RUNSTATE_offline;
     v->runstate.state_entry_time = (uint64_t)when;
@@ -116,6 +123,20 @@ int sched_set_params(struct vcpu *v, unsigned weight, unsigned cap)
     unlock_irqrestore(&q->lock, flags);
     vcpu_wake(v);
     return 0;
+}
+
+int sched_set_share(struct domain *d, unsigned weight, unsigned cap)
+{
+    int rc = 0;
+
+    if (weight == 0 || weight > SCHED_WEIGHT_MAX)
+        return -XEN_EINVAL;
+    d->sched_weight = (uint16_t)weight;
+    d->sched_cap = cap;
+    for_each_vcpu (d, v)
+        if (rc == 0)
+            rc = sched_set_params(v, weight, vcpu_share_of_cap(d));
+    return rc;
 }
 
 /*

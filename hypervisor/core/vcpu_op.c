@@ -26,6 +26,7 @@ static bool has_info(const struct vcpu *v)
 long vcpu_op_initialise(struct vcpu *v, vaddr_t *arg)
 {
     struct domain *d = v->domain;
+    bool online; /* for the toolstack's call: here it takes a VCPUOP_up */
     int rc;
 
     if (!has_info(v))
@@ -33,7 +34,7 @@ long vcpu_op_initialise(struct vcpu *v, vaddr_t *arg)
     lock(&d->lock); /* against another vCPU that initialises v too */
     rc = -XEN_EEXIST;
     if (!v->initialised) {
-        rc = arch_vcpu_set_context(v, *arg);
+        rc = arch_vcpu_set_context(v, *arg, &online);
         if (rc == 0)
             WRITE_ONCE(v->initialised, true);
     }

@@ -8,6 +8,7 @@
 #include <arch/memory.h>
 
 #include "core/domain.h"
+#include "core/domctl.h"
 #include "core/guest.h"
 #include "core/heap.h"
 #include "core/lib.h"
@@ -120,7 +121,7 @@ static int context_commit(struct vcpu *v, const struct vcpu_guest_context *c)
     return 0;
 }
 
-int arch_vcpu_set_context(struct vcpu *v, vaddr_t context)
+int arch_vcpu_set_context(struct vcpu *v, vaddr_t context, bool *online)
 {
     struct vcpu_guest_context *c = hv_new(NULL, struct vcpu_guest_context);
     if (c == NULL)
@@ -128,6 +129,71 @@ int arch_vcpu_set_context(struct vcpu *v, vaddr_t context)
     int rc = guest_read(c, context);
     if (rc == 0)
         rc = context_commit(v, c);
+    *online = rc == 0 && (c->flags & VGCF_online) != 0;
+    hv_free(NULL, c, sizeof(*c));
+    return rc;
+}
+
+/* ---- Reading ------------------------------------------------------------------------------ */
+
+static uint64_t table_maddr(mfn_t table)
+{
+    return mfn_eq(table, INVALID_MFN) ? 0 : mfn_to_maddr(table).v;
+}
+
+static void get_registers(const struct vcpu *v, struct vcpu_guest_context *c)
+{
+    const struct arch_vcpu *a = &v->arch;
+
+    c->user_regs = a->regs;
+    c->user_regs.rflags &= ~X86_RFLAGS_IOPL;
+    c->user_regs.rflags |= (uint64_t)a->iopl << 12;
+    c->user_regs.ds = a->ds;
+    c->user_regs.es = a->es;
+    c->user_regs.fs = a->fs;
+    c->user_regs.gs = a->gs;
+    c->fs_base = a->fs_base;
+    c->gs_base_kernel = a->gs_base_kernel;
+    c->gs_base_user = a->gs_base_user;
+    memcpy(c->debugreg, a->debugreg, sizeof(c->debugreg));
+    c->ctrlreg[0] = a->cr0;
+    c->ctrlreg[1] = table_maddr(a->user_table);
+    c->ctrlreg[2] = a->cr2;
+    c->ctrlreg[3] = table_maddr(a->kernel_table);
+    c->ctrlreg[4] = a->cr4;
+    fpu_export(v, &c->fpu_ctxt);
+}
+
+static void get_entry_points(const struct vcpu *v, struct vcpu_guest_context *c)
+{
+    const struct arch_vcpu *a = &v->arch;
+
+    memcpy(c->trap_ctxt, a->trap, sizeof(c->trap_ctxt));
+    c->event_callback_eip = a->event_callback.address;
+    c->failsafe_callback_eip = a->failsafe_callback.address;
+    c->syscall_callback_eip = a->syscall_callback.address;
+    c->kernel_ss = a->kernel_ss;
+    c->kernel_sp = a->kernel_sp;
+    c->ldt_base = a->ldt_base;
+    c->ldt_ents = a->ldt_entries;
+    c->gdt_ents = a->gdt_entries;
+    for (unsigned i = 0; i < DIV_ROUND_UP(a->gdt_entries, GDT_PAGE_ENTRIES); i++)
+        c->gdt_frames[i] = a->gdt_frame[i].v;
+    c->vm_assist = v->domain->vm_assist;
+    c->flags = VGCF_i387_valid | (a->in_kernel ? VGCF_in_kernel : 0) |
+               (a->failsafe_callback.disables_events ? VGCF_failsafe_disables_events : 0) |
+               (a->syscall_callback.disables_events ? VGCF_syscall_disables_events : 0) |
+               (READ_ONCE(v->pause_flags) & VPF_DOWN ? 0 : VGCF_online);
+}
+
+int arch_vcpu_get_context(struct vcpu *v, vaddr_t context)
+{
+    struct vcpu_guest_context *c = hv_new(NULL, struct vcpu_guest_context);
+    if (c == NULL)
+        return -XEN_ENOMEM;
+    get_registers(v, c);
+    get_entry_points(v, c);
+    int rc = guest_write(context, c);
     hv_free(NULL, c, sizeof(*c));
     return rc;
 }

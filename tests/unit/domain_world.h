@@ -152,6 +152,14 @@ int grant_domain_init(struct domain *d)
     return fails("grant") ? -XEN_ENOMEM : 0;
 }
 
+int grant_set_limits(struct domain *d, unsigned frames, unsigned version)
+{
+    (void)d;
+    (void)frames;
+    (void)version;
+    return 0;
+}
+
 int grant_domain_release(struct domain *d)
 {
     (void)d;
@@ -212,10 +220,11 @@ void arch_vm_assist_changed(struct domain *d)
 
 static int set_context_result;
 
-int arch_vcpu_set_context(struct vcpu *v, vaddr_t context)
+int arch_vcpu_set_context(struct vcpu *v, vaddr_t context, bool *online)
 {
     (void)v;
     (void)context;
+    *online = false;
     return set_context_result;
 }
 

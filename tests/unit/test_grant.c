@@ -83,10 +83,10 @@ static void test_table(void)
         is(setup(v2, DOMID_SELF, 2, list), GNTST_general_error, "no memory, %u", i);
     }
     world_alloc_left = -1;
-    is(grant_set_limit(dom2, 2), 0);
+    is(grant_set_limits(dom2, 2, 0), 0);
     is(setup(v2, DOMID_SELF, 3, list), GNTST_general_error, "the toolstack's limit");
-    is(grant_set_limit(dom1, 63), -XEN_EINVAL, "not below what there is");
-    is(grant_set_limit(dom2, GRANT_LIMIT_FRAMES + 1), -XEN_EINVAL);
+    is(grant_set_limits(dom1, 63, 0), -XEN_EINVAL, "not below what there is");
+    is(grant_set_limits(dom2, GRANT_LIMIT_FRAMES + 1, 0), -XEN_EINVAL);
     grown = grant_table_frame(dom2, 1, false);
     ok(mfn_eq(grown, virt_to_mfn(dom2->grant->frame[1])), "grown by asking for a frame");
     ok(mfn_eq(grant_table_frame(dom2, 2, false), INVALID_MFN));

@@ -12,7 +12,7 @@
 #include "host.h"
 
 enum direction { DIR_NONE, DIR_IN, DIR_OUT, DIR_INOUT, DIR_RAW };
-enum style { DIRECT, SUBOPS, VCPUOPS };
+enum style { DIRECT, SUBOPS, VCPUOPS, CONTROL };
 
 /* ---- Handlers ------------------------------------------------------------------------------- */
 
@@ -71,6 +71,7 @@ static long by_command(const char *name, enum direction dir, size_t size, struct
     }
 #define DEFINE_SUBOPS(name)
 #define DEFINE_VCPUOPS(name)
+#define DEFINE_CONTROL(name)
 #define HYPERCALL(name, nargs, style, args, doc) DEFINE_##style(name)
 #define SUBOP(call, command, fn, type, dir, doc)                                                   \
     long fn(struct vcpu *v, type *arg);                                                            \
@@ -167,6 +168,11 @@ static bool all(const uint8_t *p, uint8_t byte, size_t from, size_t to)
     return true;
 }
 
+static bool is_control(unsigned nr)
+{
+    return nr == __HYPERVISOR_domctl || nr == __HYPERVISOR_sysctl;
+}
+
 /* ---- Every row ----------------------------------------------------------------------------------
  */
 
@@ -256,6 +262,8 @@ static void check_again(const struct subrow *r)
 static void test_subops(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(subrows); i++) {
+        if (is_control(subrows[i].nr))
+            continue;
         check_in(&subrows[i]);
         check_errors(&subrows[i]);
         check_again(&subrows[i]);
@@ -302,7 +310,7 @@ static void test_unknown_commands(void)
         const struct row *r = &rows[i];
         unsigned mask = r->nr == __HYPERVISOR_memory_op ? MEMOP_CMD_MASK : ~0u;
         bool refused = true;
-        if (r->style == DIRECT)
+        if (r->style == DIRECT || r->style == CONTROL)
             continue;
         for (unsigned c = 0; c < 32 + ARRAY_SIZE(far); c++) {
             uint32_t command = c < 32 ? c : far[c - 32];
@@ -500,6 +508,58 @@ static void test_after_multicall(void)
     is(list[0].op, __HYPERVISOR_set_gdt, "and no entry is touched");
 }
 
+/* ---- domctl and sysctl: the command is in the structure ------------------------------------ */
+
+/* A call of this row, with that interface version. */
+static long control(const struct subrow *r, uint32_t version)
+{
+    uint32_t head[2] = {r->command, version};
+
+    memcpy(buffer, head, sizeof(head));
+    return call(r->nr, host_va(buffer).v, 2, 3);
+}
+
+static void check_control(const struct subrow *r)
+{
+    bool domctl = r->nr == __HYPERVISOR_domctl, out = r->dir == DIR_INOUT;
+    uint32_t version = domctl ? XEN_DOMCTL_INTERFACE_VERSION : XEN_SYSCTL_INTERFACE_VERSION;
+
+    fresh();
+    is(control(r, version), -XEN_EPERM, "%s: not for guests", r->name);
+    dom.is_privileged = true;
+    is(control(r, version + 1), -XEN_EACCES, "%s: another version", r->name);
+    is(seen.calls, 0, "%s: neither came through", r->name);
+    scribble = true;
+    answer[answers++] = -XEN_EBUSY;
+    is(control(r, version), -XEN_EBUSY, "%s: the handler's answer", r->name);
+    ok(seen.calls == 1 && strcmp(seen.name, r->name) == 0, "%s: once", r->name);
+    ok(all(buffer, out ? 0x5a : 0xc3, 8, r->size) && all(buffer, 0xc3, r->size, sizeof(buffer)),
+       "%s: what comes back", r->name);
+    fresh();
+    answer[answers++] = HC_AGAIN;
+    is(control(r, version), HC_REWOUND, "%s: more to do", r->name);
+    ok(rewound.times == 1 && rewound.nr == r->nr && rewound.args[0] == host_va(buffer).v,
+       "%s: it will come again", r->name);
+    fresh();
+    host_fault_start = (uintptr_t)buffer + r->size - 1;
+    host_fault_end = host_fault_start + 1;
+    is(control(r, version), -XEN_EFAULT, "%s, one byte short", r->name);
+    is(seen.calls, 0);
+    dom.is_privileged = false;
+}
+
+static void test_control(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(subrows); i++)
+        if (is_control(subrows[i].nr))
+            check_control(&subrows[i]);
+    dom.is_privileged = true;
+    struct subrow none = {.nr = __HYPERVISOR_domctl, .command = 1000, .name = "none"};
+    fresh();
+    is(control(&none, XEN_DOMCTL_INTERFACE_VERSION), -XEN_ENOSYS, "a command that there is not");
+    dom.is_privileged = false;
+}
+
 int main(void)
 {
     hypercall_init();
@@ -507,6 +567,7 @@ int main(void)
     dom.vcpu[1] = &vcpu1;
     host_current = &vcpu0;
     test_direct();
+    test_control();
     test_subops();
     test_unknown();
     test_unknown_commands();
