@@ -19,7 +19,8 @@
 cpumask_t cpu_online_mask = {1};
 struct domain idle_domain = {.id = {DOMID_IDLE}, .is_idle = true, .max_vcpus = NR_CPUS};
 
-static struct domain dom = {.id = {1}, .max_vcpus = MAX_VCPUS};
+static struct domain dom = {
+    .id = {1}, .max_vcpus = MAX_VCPUS, .sched_weight = SCHED_WEIGHT_DEFAULT};
 static struct vcpu *current_of[NR_CPUS]; /* what runs on each CPU */
 static ns_t deadline[NR_CPUS];
 static unsigned programmed, kicked;
