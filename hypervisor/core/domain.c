@@ -202,7 +202,7 @@ static void init_fields(struct domain *d, domid_t id, const struct domain_config
     d->is_privileged = config->privileged;
     d->shutdown_code = SHUTDOWN_CODE_NONE;
     d->pause_count = 1;
-    d->controller_paused = true;
+    d->controller_pauses = 1;
     d->max_vcpus = config->max_vcpus;
     d->max_pages = config->max_pages;
     d->sched_weight = config->privileged ? SCHED_WEIGHT_CONTROL : SCHED_WEIGHT_DEFAULT;
@@ -376,16 +376,18 @@ void domain_unpause(struct domain *d)
 
 int domain_controller_pause(struct domain *d)
 {
-    if (atomic_swap(&d->controller_paused, true))
-        return -XEN_EINVAL;
+    if (d->controller_pauses == UINT8_MAX)
+        return -XEN_EUSERS;
+    WRITE_ONCE(d->controller_pauses, d->controller_pauses + 1);
     domain_pause(d);
     return 0;
 }
 
 int domain_controller_unpause(struct domain *d)
 {
-    if (!atomic_swap(&d->controller_paused, false))
+    if (d->controller_pauses == 0)
         return -XEN_EINVAL;
+    WRITE_ONCE(d->controller_pauses, d->controller_pauses - 1);
     domain_unpause(d);
     return 0;
 }

@@ -71,7 +71,7 @@ struct domain {
     unsigned shutdown_code;     /* SHUTDOWN_* (xen/sched.h) */
     char crash_reason[96];      /* why domain_crash() ended it; empty otherwise */
     int32_t pause_count;        /* domain_pause() nesting, atomic */
-    bool controller_paused;     /* one of pause_count is the toolstack's */
+    uint8_t controller_pauses;  /* so many of pause_count are the toolstack's */
     uint16_t sched_weight;      /* of each vCPU, those to come too */
     uint32_t sched_cap;         /* percent of one CPU for all vCPUs together; 0: none */
     uint8_t kill_step;          /* how far domain_kill() has come */
@@ -185,7 +185,10 @@ void domain_resume(struct domain *d);
 void domain_pause(struct domain *d); /* waits until no vCPU of it runs; d != current's */
 void domain_pause_nowait(struct domain *d);
 void domain_unpause(struct domain *d);
-/* The toolstack's own pause, which does not nest. -XEN_EINVAL when it is (un)paused already. */
+/*
+ * The toolstack's own pauses, which nest. -XEN_EUSERS: too many; -XEN_EINVAL: there is none to end.
+ * Not two at once for one domain.
+ */
 int domain_controller_pause(struct domain *d) must_check;
 int domain_controller_unpause(struct domain *d) must_check;
 

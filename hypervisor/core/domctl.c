@@ -244,7 +244,7 @@ static uint32_t state_flags(struct domain *d, struct xen_domctl_getdomaininfo *i
         flags |= XEN_DOMINF_dying;
     if (READ_ONCE(d->is_shut_down))
         flags |= XEN_DOMINF_shutdown;
-    if (READ_ONCE(d->controller_paused))
+    if (READ_ONCE(d->controller_pauses) != 0)
         flags |= XEN_DOMINF_paused;
     if (READ_ONCE(d->is_shut_down) && code != SHUTDOWN_CODE_NONE)
         flags |= (code & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift;

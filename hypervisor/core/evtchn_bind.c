@@ -394,7 +394,7 @@ long evtchn_reset(struct vcpu *v, struct evtchn_reset *arg)
 
     if (ret)
         return ret;
-    if (d != v->domain && !d->controller_paused)
+    if (d != v->domain && !READ_ONCE(d->controller_pauses))
         ret = -XEN_EINVAL;
     else if (close_all(d))
         ret = HC_AGAIN;

@@ -389,7 +389,7 @@ static void test_reset(void)
     is(reset(v2, 1), -XEN_EPERM, "not by another guest");
     is(reset(v0, 1), -XEN_EINVAL, "nor to a domain that runs");
     is(reset(v0, 6), -XEN_ESRCH);
-    dom1->controller_paused = true;
+    dom1->controller_pauses = 1;
     this_cpu(softirq_pending) = 1;
     while ((ret = reset(v0, 1)) == HC_AGAIN)
         calls++;
