@@ -377,7 +377,7 @@ void domain_unpause(struct domain *d)
 int domain_controller_pause(struct domain *d)
 {
     if (d->controller_pauses == UINT8_MAX)
-        return -XEN_EUSERS;
+        return -XEN_ERANGE;
     WRITE_ONCE(d->controller_pauses, d->controller_pauses + 1);
     domain_pause(d);
     return 0;

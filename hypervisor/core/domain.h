@@ -186,7 +186,7 @@ void domain_pause(struct domain *d); /* waits until no vCPU of it runs; d != cur
 void domain_pause_nowait(struct domain *d);
 void domain_unpause(struct domain *d);
 /*
- * The toolstack's own pauses, which nest. -XEN_EUSERS: too many; -XEN_EINVAL: there is none to end.
+ * The toolstack's own pauses, which nest. -XEN_ERANGE: too many; -XEN_EINVAL: there is none to end.
  * Not two at once for one domain.
  */
 int domain_controller_pause(struct domain *d) must_check;

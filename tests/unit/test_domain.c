@@ -146,7 +146,7 @@ static void test_pause(void)
     for (unsigned i = 2; i < 255; i++)
         if (domain_controller_pause(d) != 0)
             fail("pause %u", i);
-    is(domain_controller_pause(d), -XEN_EUSERS, "but not for ever");
+    is(domain_controller_pause(d), -XEN_ERANGE, "but not for ever");
     for (unsigned i = 0; i < 254; i++)
         if (domain_controller_unpause(d) != 0)
             fail("unpause %u", i);
