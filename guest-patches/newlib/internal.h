@@ -67,8 +67,7 @@ void events_init(void);      /* event.c */
 void clock_init(void);       /* clock.c */
 void smp_init(void);         /* smp.c */
 void files_init(void);       /* files.c */
-void events_init_vcpu(void); /* event.c and clock.c: on each other vCPU when it starts */
-void clock_init_vcpu(void);
+void clock_init_vcpu(void);  /* clock.c: on each other vCPU when it starts */
 /* trap.c, on each vCPU when it starts: callbacks that a vCPU's context has no field for. */
 void trap_init_vcpu(void);
 
