@@ -17,7 +17,6 @@
 
 unsigned long *p2m;
 unsigned long nr_pages;
-struct shared_info *shared_info;
 
 static const unsigned long *m2p;
 static unsigned long m2p_entries;
@@ -84,7 +83,7 @@ static unsigned long fill_last_table(unsigned long mapped)
         mmu_batch_add(&batch, pte_maddr(pfn_to_virt(mapped), 1),
                       pte_make(p2m[mapped], PTE_KERNEL_RW));
     if (mmu_batch_send(&batch))
-        fatal("the direct map's last table cannot be filled: %s\n", xen_error(batch.error));
+        fatal("the direct map's last table cannot be filled: %s", xen_error(batch.error));
     return mapped;
 }
 
@@ -130,7 +129,7 @@ static unsigned long extend_some(unsigned long mapped)
         mmu_batch_add(&batch, virt_to_maddr(new[i].entry),
                       pte_make(virt_to_mfn(new[i].table), PTE_TABLE));
     if (mmu_batch_send(&batch) || count == 0)
-        fatal("the direct map cannot be extended: %s\n", xen_error(batch.error));
+        fatal("the direct map cannot be extended: %s", xen_error(batch.error));
     return end < nr_pages ? end : nr_pages;
 }
 
@@ -161,7 +160,7 @@ static void direct_map_start(void)
     unsigned long bitmap_pages = (pages_bitmap_size() + PAGE_SIZE - 1) / PAGE_SIZE;
 
     if (first + bitmap_pages >= mapped)
-        fatal("the builder left no mapped page free: give the domain more memory\n");
+        fatal("the builder left no mapped page free: give the domain more memory");
     pages_start(pfn_to_virt(first));
     give_pages(first + bitmap_pages, mapped);
     while (mapped < nr_pages) {
@@ -171,27 +170,11 @@ static void direct_map_start(void)
     }
 }
 
-/* The frame is not among the domain's pages, so it is nowhere in the direct map. */
-static void shared_info_map(void)
-{
-    void *window = window_alloc(1);
-
-    if (window == NULL || pte_set(window, (uint64_t)start_info->shared_info | PTE_KERNEL_RW))
-        fatal("the shared page cannot be mapped\n");
-    shared_info = window;
-    vcpu_local()->info = &shared_info->vcpu_info[0];
-}
-
 void memory_init(void)
 {
-    static struct vcpu_info early = {.evtchn_upcall_mask = 1};
-
-    /* Locks turn events off: until the shared page is mapped, here. */
-    vcpu_local()->info = &early;
     p2m = (unsigned long *)start_info->mfn_list;
     nr_pages = start_info->nr_pages;
     m2p_find();
     tables_start();
     direct_map_start();
-    shared_info_map();
 }
