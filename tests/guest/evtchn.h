@@ -48,6 +48,14 @@ static inline long evtchn_bind_pirq(unsigned pirq, unsigned flags)
     return ret ? ret : (long)op.port;
 }
 
+/* Makes a legacy interrupt of the machine a PIRQ of the same number, which bind_pirq() needs. */
+static inline long map_pirq(int gsi)
+{
+    struct physdev_map_pirq op = {
+        .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = gsi, .pirq = gsi};
+    return HYPERVISOR_physdev_op(PHYSDEVOP_map_pirq, &op);
+}
+
 static inline long evtchn_close(evtchn_port_t port)
 {
     struct evtchn_close op = {.port = port};

@@ -196,6 +196,7 @@ static void test_pirq(void)
         is_error(evtchn_bind_pirq(8, 0), -XEN_EPERM, "a PIRQ that this domain may not have");
         return;
     }
+    is_error(map_pirq(8), 0, "map a PIRQ");
     port = evtchn_bind_pirq(8, BIND_PIRQ__WILL_SHARE);
     ok(port > 0, "bind_pirq");
     is_error(evtchn_status((evtchn_port_t)port, &status), 0, "status of a PIRQ");

@@ -15,14 +15,16 @@
 
 #include "evtchn.h"
 
-static void bad_port(evtchn_port_t port, long status_of_it)
+/* Connecting needs a port of one's own first: `full` says that there is none. */
+static void bad_port(evtchn_port_t port, long status_of_it, bool full)
 {
     is_error(evtchn_close(port), -XEN_EINVAL, "close port %u", port);
     is_error(evtchn_send(port), -XEN_EINVAL, "send to port %u", port);
     is_error(evtchn_kind(port), status_of_it, "status of port %u", port);
     is_error(evtchn_bind_vcpu(port, 0), -XEN_EINVAL, "bind port %u to vCPU 0", port);
     is_error(evtchn_unmask(port), status_of_it < 0 ? -XEN_EINVAL : 0, "unmask port %u", port);
-    is_error(evtchn_connect(DOMID_SELF, port), -XEN_EINVAL, "connect to port %u", port);
+    is_error(evtchn_connect(DOMID_SELF, port), full ? -XEN_ENOSPC : -XEN_EINVAL,
+             "connect to port %u", port);
     is_error(evtchn_set_priority(port, 0), status_of_it < 0 ? -XEN_EINVAL : -XEN_ENOSYS,
              "set priority of port %u without FIFO delivery", port);
 }
@@ -38,20 +40,23 @@ static void test_few(void)
 
     diag("one port in use");
     ok(port > 0, "a port");
-    bad_port(0, EVTCHNSTAT_closed);
-    bad_port(PORTS_2L - 1, -XEN_EINVAL);
-    bad_port(PORTS_2L, -XEN_EINVAL);
-    bad_port(PORTS_FIFO - 1, -XEN_EINVAL);
-    bad_port(PORTS_FIFO, -XEN_EINVAL);
-    bad_port(~0u - 1, -XEN_EINVAL);
-    bad_port(~0u, -XEN_EINVAL);
-    poll_port(0, 0);
+    bad_port(0, EVTCHNSTAT_closed, false);
+    bad_port(PORTS_2L - 1, -XEN_EINVAL, false);
+    bad_port(PORTS_2L, -XEN_EINVAL, false);
+    bad_port(PORTS_FIFO - 1, -XEN_EINVAL, false);
+    bad_port(PORTS_FIFO, -XEN_EINVAL, false);
+    bad_port(~0u - 1, -XEN_EINVAL, false);
+    bad_port(~0u, -XEN_EINVAL, false);
+    poll_port(0, -XEN_EINVAL);
     poll_port(PORTS_2L - 1, -XEN_EINVAL);
     poll_port(PORTS_2L, -XEN_EINVAL);
     poll_port(~0u, -XEN_EINVAL);
     is_error(evtchn_set_priority((evtchn_port_t)port, 0), -XEN_ENOSYS,
              "set priority without FIFO delivery");
+    poll_port((evtchn_port_t)port, 0);
     (void)evtchn_close((evtchn_port_t)port);
+    is_error(sched_poll((evtchn_port_t[]){(evtchn_port_t)port}, 1, 1), -XEN_EINVAL,
+             "poll a closed port");
 }
 
 /* Every port, in turns of all kinds that a domain can have many of. Returns how many it got. */
@@ -93,8 +98,8 @@ static void test_all(void)
     is_error(evtchn_bind_ipi(0), -XEN_ENOSPC, "bind_ipi in a full table");
     is_error(evtchn_bind_virq(VIRQ_DEBUG, 0), -XEN_ENOSPC, "bind_virq in a full table");
     is_error(evtchn_connect(DOMID_SELF, 1), -XEN_ENOSPC, "bind_interdomain in a full table");
-    bad_port(PORTS_2L, -XEN_EINVAL);
-    bad_port(~0u, -XEN_EINVAL);
+    bad_port(PORTS_2L, -XEN_EINVAL, true);
+    bad_port(~0u, -XEN_EINVAL, true);
     is_error(evtchn_status(PORTS_2L - 1, &status), 0, "port 4095 has a status");
     ok(status.status != EVTCHNSTAT_closed, "it is in use");
     poll_port(PORTS_2L - 1, 0);

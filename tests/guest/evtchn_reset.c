@@ -29,11 +29,13 @@ static void test_kinds(void)
     long unbound = evtchn_alloc(DOMID_SELF, NO_DOMAIN), far = evtchn_alloc(DOMID_SELF, DOMID_SELF);
     long near = evtchn_connect(DOMID_SELF, (evtchn_port_t)far);
     long virq = evtchn_bind_virq(VIRQ_DEBUG, nr_vcpus() - 1), ipi = evtchn_bind_ipi(nr_vcpus() - 1);
+    long mapped = is_control_domain() ? map_pirq(8) : 0;
     long pirq = is_control_domain() ? evtchn_bind_pirq(8, 0) : 1;
     const long ports[] = {unbound, far, near, virq, ipi, pirq};
 
     (void)evtchn_send((evtchn_port_t)far);
     (void)evtchn_send((evtchn_port_t)ipi);
+    is_error(mapped, 0, "map a PIRQ");
     ok(unbound > 0 && far > 0 && near > 0 && virq > 0 && ipi > 0 && pirq > 0,
        "ports of every kind");
     is_error(evtchn_reset(DOMID_SELF), 0, "reset closes them");
