@@ -19,7 +19,7 @@ OBJCOPY ?= objcopy
 export CPUS MEMORY ARGS HVARGS DISK BATCH NATIVE QEMU PATIENCE THREADS
 
 # Tests run the debug build: assertions, lock-order checks and the audit are in.
-ifneq ($(filter test,$(MAKECMDGOALS)),)
+ifneq ($(filter test fuzz test-on-xen,$(MAKECMDGOALS)),)
 DEBUG ?= 1
 endif
 B := build
@@ -342,20 +342,31 @@ run-guest: $G/$(GUEST_NAME) $(if $(HYPERVISOR),,$O/paravane)
 endif
 
 # --- tests --------------------------------------------------------------------------------------
-# T=name runs one: tests/unit/test_NAME.c or tests/system/NAME.t. HYPERVISOR=FILE tests another
-# hypervisor with the system tests, NATIVE=1 none.
+# T=name runs one: tests/unit/test_NAME.c, tests/guest/NAME.c or tests/system/NAME.t.
+# HYPERVISOR=FILE tests another hypervisor with the system tests, NATIVE=1 none.
+
+# A guest test is a program; prove wants a script.
+GUEST_TESTS := $(patsubst $(GT)/%.c,$B/guest-tests/%.t,$(GUEST_TEST_SRC))
+$(GUEST_TESTS): $B/guest-tests/%.t: $G/%.elf
+	$Q mkdir -p $(@D)
+	$Q printf '#!/bin/sh\nexec $(GT)/run $(GT)/$*.c $<\n' >$@
+	$Q chmod +x $@
 
 SYSTEM_TESTS := $(sort $(wildcard tests/system/*.t))
 # The long ones first, or the last of them would run alone at the end.
 LONG_TESTS := $(filter $(addprefix %/,boot-memory.t boot-cpus.t iso.t stress.t),$(SYSTEM_TESTS))
-TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)) $(UNIT_BIN)
+TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)) $(GUEST_TESTS) $(UNIT_BIN)
 ifdef T
 TESTS := $(filter %/test_$T %/$T.t,$(TESTS))
 endif
 PROVE_FLAGS := $(if $(V),-v) $(if $(MAKE_TERMOUT),,-Q)
-TEST_NEEDS := $(filter $(UNIT_BIN),$(TESTS))
+PROVE = prove $(PROVE_FLAGS) -j$(shell nproc) -e ''
+TEST_NEEDS := $(filter $(UNIT_BIN) $(GUEST_TESTS),$(TESTS))
 ifneq ($(filter %.t,$(TESTS)),)
-TEST_NEEDS += $(if $(HYPERVISOR),,$O/paravane) $B/pvunpack $(CONTROL_DOMAIN) \
+TEST_NEEDS += $(if $(HYPERVISOR),,$O/paravane)
+endif
+ifneq ($(filter $(SYSTEM_TESTS),$(TESTS)),)
+TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
 	$C/$(KERNEL)/initramfs-tests.cpio \
 	$(if $(filter %-6.12.t,$(TESTS)),$(addprefix $C/6.12/,vmlinux initramfs-tests.cpio)) \
 	$(if $(filter %/stress.t,$(TESTS)),$C/$(KERNEL)/initramfs-stress.cpio) \
@@ -365,8 +376,18 @@ endif
 .PHONY: test
 test: $(TEST_NEEDS)
 	$(if $(TESTS),,$(error No test is called $T))
-	$Q HYPERVISOR=$(or $(HYPERVISOR),$O/paravane) KERNEL=$(KERNEL) \
-		prove $(PROVE_FLAGS) -j2 -e '' $(TESTS)
+	$Q HYPERVISOR=$(or $(HYPERVISOR),$O/paravane) KERNEL=$(KERNEL) $(PROVE) $(TESTS)
+
+# The guest tests on Xen 4.17: docs/differences-from-xen.md lists what may come out otherwise.
+.PHONY: test-on-xen fuzz
+test-on-xen: $O/paravane $B/bench/xen $(filter $(GUEST_TESTS),$(TESTS))
+	$(if $(filter $(GUEST_TESTS),$(TESTS)),,$(error No guest test is called $T))
+	$Q HYPERVISOR=$O/paravane XEN=$B/bench/xen $(PROVE) $(filter $(GUEST_TESTS),$(TESTS))
+
+# SECONDS= how long (else until it is stopped), SEED= the first seed.
+fuzz: $O/paravane $G/fuzz.elf
+	$Q HYPERVISOR=$O/paravane $(GT)/run --fuzz $(or $(SECONDS),0) $(if $(SEED),--seed $(SEED)) \
+		$(GT)/fuzz.c $G/fuzz.elf
 
 # --- measuring: instructions under QEMU, beside Xen (docs/PERFORMANCE.md) -------------------------
 
@@ -432,7 +453,7 @@ ifneq ($(filter iso test deps,$(MAKECMDGOALS)),)
 DEPS += perl grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf
 endif
 ifneq ($(filter guest run-guest test fuzz test-on-xen deps,$(MAKECMDGOALS)),)
-DEPS += newlib-source
+DEPS += newlib-source perl
 endif
 ifneq ($(filter check deps,$(MAKECMDGOALS)),)
 DEPS += clang clang-format clang-tidy cppcheck
@@ -477,6 +498,8 @@ help:
 #: make run BATCH=1 boot, check the machine, switch off; exit status 0 or 1
 #: make test        every test; T=NAME: one
 #: make unit        the tests that need no QEMU; T=NAME: one
+#: make test-on-xen the guest tests on Xen 4.17, beside the list of differences; T=NAME: one
+#: make fuzz        random hypercalls until it is stopped; SECONDS=, SEED=
 #: make check       formatting, cppcheck, clang-tidy
 #: make bench       measure beside Xen 4.17 and no hypervisor; bench-profile: where it is spent
 #: make docs        what is generated of docs/

@@ -86,8 +86,8 @@ static const char *why_left_out(const struct subop *op)
 /* ---- Pointers ------------------------------------------------------------------------------- */
 
 #define CANARY       0xa5
-#define GOOD_PAGES   2    /* addresses(): the good ones lie in two pages */
-#define SIZE_UNKNOWN 512u /* RAW: a header of whatever size, then more */
+#define GOOD_PAGES   2     /* addresses(): the good ones lie in two pages */
+#define SIZE_UNKNOWN 4096u /* RAW: a header of whatever size, then more */
 
 /* What came of the calls of one operation. */
 struct verdict {
