@@ -19,7 +19,7 @@ OBJCOPY ?= objcopy
 export CPUS MEMORY ARGS HVARGS DISK BATCH NATIVE QEMU PATIENCE THREADS
 
 # Tests run the debug build: assertions, lock-order checks and the audit are in.
-ifneq ($(filter test,$(MAKECMDGOALS)),)
+ifneq ($(filter test fuzz test-on-xen,$(MAKECMDGOALS)),)
 DEBUG ?= 1
 endif
 B := build
@@ -233,21 +233,140 @@ $O/paravane.iso: $O/paravane $(CONTROL_DOMAIN) toolstack/mkiso
 	$Q HVARGS="$(GRUB_ARGS) $(HVARGS)" ARGS="$(ARGS)" toolstack/mkiso $O/paravane \
 		$C/$(KERNEL)/vmlinux $C/$(KERNEL)/initramfs.cpio $@
 
+# --- guests: C programs with newlib, directly on the hypervisor -----------------------------------
+# docs/newlib-guests.md. `make guest PROGRAM=FILE.c` makes $B/guest/FILE; the tests in tests/guest
+# are made in the same way.
+
+G := $B/guest
+GL := guest-patches/newlib
+GUEST_CODEGEN := -O2 -g -mno-red-zone -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -D__DYNAMIC_REENT__
+
+# One build for each set of flags; it lies with what was downloaded, as it takes a minute.
+NEWLIB_SOURCE := /usr/src/newlib/newlib-3.3.0.tar.xz
+NEWLIB := $B/cache/newlib/3.3.0-$(firstword $(shell echo '$(GUEST_CODEGEN)' | cksum))
+NEWLIB_LIBC := $(NEWLIB)/lib/libc.a
+
+# _POSIX_*: newlib declares clock_gettime() and nanosleep() for systems that say they have them.
+GUEST_CFLAGS = -std=gnu11 $(GUEST_CODEGEN) -fno-omit-frame-pointer -D_POSIX_TIMERS=1 \
+	-D_POSIX_MONOTONIC_CLOCK=1 -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
+	-isystem $(NEWLIB)/include -isystem $G/include -I$(GL)/include
+GUEST_LDFLAGS := -static -nostdlib -no-pie -Wl,--gc-sections -Wl,--build-id=none \
+	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,-T,$(GL)/guest.lds
+GUEST_LIBS = -Wl,--start-group $G/libpvguest.a -L$(NEWLIB)/lib -lm -lc \
+	$(shell gcc -print-libgcc-file-name) -Wl,--end-group
+
+# In tests/guest, a file without main() supports the others; so do those in NAME/ for NAME.c.
+GT := tests/guest
+GUEST_TEST_SRC := $(sort $(shell grep -lw '^int main' $(GT)/*.c 2>/dev/null))
+GUEST_SUPPORT := $(filter-out $(GUEST_TEST_SRC),$(wildcard $(GT)/*.c))
+GUEST_TEST_BIN := $(patsubst $(GT)/%.c,$G/%.elf,$(GUEST_TEST_SRC))
+
+$(NEWLIB_LIBC):
+	$(call say,NEWLIB,$(NEWLIB))
+	$Q $(GL)/mknewlib $(NEWLIB_SOURCE) $(NEWLIB) '$(GUEST_CODEGEN)'
+
+# The ABI's headers alone, without those of the host's C library beside them.
+$G/include/xen:
+	$Q mkdir -p $(@D)
+	$Q ln -sfn /usr/include/xen $@
+
+$G/flags: always
+	$Q mkdir -p $(@D)
+	$Q echo '$(CC) $(GUEST_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(GUEST_CFLAGS)' >$@
+
+GUEST_NEEDS := $G/flags | $(NEWLIB_LIBC) $G/include/xen
+
+$G/obj/%.o: %.c $(GUEST_NEEDS)
+	$(call say,GUESTCC,$<)
+	$Q mkdir -p $(@D)
+	$Q $(CC) $(GUEST_CFLAGS) $(WARNINGS) -MMD -MP -c -o $@ $<
+
+$G/obj/%.o: %.S $(GUEST_NEEDS)
+	$Q mkdir -p $(@D)
+	$Q $(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+# It runs before the FPU's registers are saved.
+$G/obj/$(GL)/trap_entry.o: GUEST_CFLAGS += -mgeneral-regs-only
+# Tests read the hypervisor's table of hypercalls.
+$G/obj/$(GT)/%.o: GUEST_CFLAGS += -Ihypervisor -I$(GT)
+
+guest_objects = $(addprefix $G/obj/,$(addsuffix .o,$(basename $1)))
+
+$G/libpvguest.a: $(call guest_objects,$(filter-out %/entry.S,$(wildcard $(GL)/*.c)))
+$G/libtests.a: $(call guest_objects,$(GUEST_SUPPORT))
+$G/libpvguest.a $G/libtests.a:
+	$Q rm -f $@
+	$Q ar rcs $@ $(filter %.o,$^)
+
+GUEST_BASE := $G/obj/$(GL)/entry.o $G/libpvguest.a $(GL)/guest.lds
+guest_link = $Q $(CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %/libtests.a,$^) $(GUEST_LIBS)
+
+.SECONDEXPANSION:
+$(GUEST_TEST_BIN): $G/%.elf: $G/obj/$(GT)/%.o $(GUEST_BASE) $G/libtests.a \
+		$$(call guest_objects,$$(wildcard $(GT)/$$*/*.c))
+	$(guest_link)
+
+# PROGRAM: one file, anywhere, or several; the first gives the name.
+.PHONY: guest run-guest guest-program
+guest run-guest: $(if $(PROGRAM),,guest-program)
+guest-program:
+	@echo "Say which program: make $(MAKECMDGOALS) PROGRAM=$(GL)/examples/hello.c" >&2; exit 2
+
+ifdef PROGRAM
+GUEST_NAME := $(basename $(notdir $(firstword $(PROGRAM))))
+GUEST_OBJ := $(patsubst %.c,$G/program/%.o,$(notdir $(PROGRAM)))
+
+program_source = $(filter $1.c %/$1.c,$(PROGRAM))
+$(GUEST_OBJ): $G/program/%.o: $$(call program_source,$$*) $(GUEST_NEEDS)
+	$(call say,GUESTCC,$<)
+	$Q mkdir -p $(@D)
+	$Q $(CC) $(GUEST_CFLAGS) -Wall -Wextra -MMD -MP -c -o $@ $<
+
+ifneq ($(filter $(GUEST_TEST_SRC),$(PROGRAM)),)
+$G/$(GUEST_NAME): $G/$(GUEST_NAME).elf
+else
+$G/$(GUEST_NAME).elf: $(GUEST_OBJ) $(GUEST_BASE)
+	$(call say,LD,$@)
+	$(guest_link)
+endif
+
+# What is booted: without symbols and debugging information, which stay in NAME.elf.
+$G/$(GUEST_NAME): $G/$(GUEST_NAME).elf
+	$Q $(OBJCOPY) --strip-all $< $@
+
+guest: $G/$(GUEST_NAME)
+
+run-guest: $G/$(GUEST_NAME) $(if $(HYPERVISOR),,$O/paravane)
+	$Q HYPERVISOR=$(or $(HYPERVISOR),$O/paravane) $(GL)/run $< $(MODULE)
+endif
+
 # --- tests --------------------------------------------------------------------------------------
-# T=name runs one: tests/unit/test_NAME.c or tests/system/NAME.t. HYPERVISOR=FILE tests another
-# hypervisor with the system tests, NATIVE=1 none.
+# T=name runs one: tests/unit/test_NAME.c, tests/guest/NAME.c or tests/system/NAME.t.
+# HYPERVISOR=FILE tests another hypervisor with the system tests, NATIVE=1 none.
+
+# A guest test is a program; prove wants a script.
+GUEST_TESTS := $(patsubst $(GT)/%.c,$B/guest-tests/%.t,$(GUEST_TEST_SRC))
+$(GUEST_TESTS): $B/guest-tests/%.t: $G/%.elf
+	$Q mkdir -p $(@D)
+	$Q printf '#!/bin/sh\nexec $(GT)/run $(GT)/$*.c $<\n' >$@
+	$Q chmod +x $@
 
 SYSTEM_TESTS := $(sort $(wildcard tests/system/*.t))
 # The long ones first, or the last of them would run alone at the end.
 LONG_TESTS := $(filter $(addprefix %/,boot-memory.t boot-cpus.t iso.t stress.t),$(SYSTEM_TESTS))
-TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)) $(UNIT_BIN)
+TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)) $(GUEST_TESTS) $(UNIT_BIN)
 ifdef T
 TESTS := $(filter %/test_$T %/$T.t,$(TESTS))
 endif
 PROVE_FLAGS := $(if $(V),-v) $(if $(MAKE_TERMOUT),,-Q)
-TEST_NEEDS := $(filter $(UNIT_BIN),$(TESTS))
+PROVE = prove $(PROVE_FLAGS) -j$(shell nproc) -e ''
+TEST_NEEDS := $(filter $(UNIT_BIN) $(GUEST_TESTS),$(TESTS))
 ifneq ($(filter %.t,$(TESTS)),)
-TEST_NEEDS += $(if $(HYPERVISOR),,$O/paravane) $B/pvunpack $(CONTROL_DOMAIN) \
+TEST_NEEDS += $(if $(HYPERVISOR),,$O/paravane)
+endif
+ifneq ($(filter $(SYSTEM_TESTS),$(TESTS)),)
+TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
 	$C/$(KERNEL)/initramfs-tests.cpio \
 	$(if $(filter %-6.12.t,$(TESTS)),$(addprefix $C/6.12/,vmlinux initramfs-tests.cpio)) \
 	$(if $(filter %/stress.t,$(TESTS)),$C/$(KERNEL)/initramfs-stress.cpio) \
@@ -257,8 +376,18 @@ endif
 .PHONY: test
 test: $(TEST_NEEDS)
 	$(if $(TESTS),,$(error No test is called $T))
-	$Q HYPERVISOR=$(or $(HYPERVISOR),$O/paravane) KERNEL=$(KERNEL) \
-		prove $(PROVE_FLAGS) -j2 -e '' $(TESTS)
+	$Q HYPERVISOR=$(or $(HYPERVISOR),$O/paravane) KERNEL=$(KERNEL) $(PROVE) $(TESTS)
+
+# The guest tests on Xen 4.17: docs/differences-from-xen.md lists what may come out otherwise.
+.PHONY: test-on-xen fuzz
+test-on-xen: $O/paravane $B/bench/xen $(filter $(GUEST_TESTS),$(TESTS))
+	$(if $(filter $(GUEST_TESTS),$(TESTS)),,$(error No guest test is called $T))
+	$Q HYPERVISOR=$O/paravane XEN=$B/bench/xen $(PROVE) $(filter $(GUEST_TESTS),$(TESTS))
+
+# SECONDS= how long (else until it is stopped), SEED= the first seed.
+fuzz: $O/paravane $G/fuzz.elf
+	$Q HYPERVISOR=$O/paravane $(GT)/run --fuzz $(or $(SECONDS),0) $(if $(SEED),--seed $(SEED)) \
+		$(GT)/fuzz.c $G/fuzz.elf
 
 # --- measuring: instructions under QEMU, beside Xen (docs/PERFORMANCE.md) -------------------------
 
@@ -278,7 +407,7 @@ bench-profile: $B/paravane $(CONTROL_DOMAIN)
 
 # --- checks of the source -----------------------------------------------------------------------
 
-C_FILES := $(sort $(shell find hypervisor include toolstack tests -name '*.[ch]' 2>/dev/null))
+C_FILES := $(sort $(shell find hypervisor include toolstack tests guest-patches -name '*.[ch]' 2>/dev/null))
 HV_C := $(filter %.c,$(HV_SRC))
 
 .PHONY: check check-format check-cppcheck check-tidy check-docs
@@ -323,6 +452,9 @@ DEPS := gcc libc6-dev binutils libxen-dev zlib1g-dev liblzma-dev libzstd-dev lib
 ifneq ($(filter iso test deps,$(MAKECMDGOALS)),)
 DEPS += perl grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf
 endif
+ifneq ($(filter guest run-guest test fuzz test-on-xen deps,$(MAKECMDGOALS)),)
+DEPS += newlib-source perl
+endif
 ifneq ($(filter check deps,$(MAKECMDGOALS)),)
 DEPS += clang clang-format clang-tidy cppcheck
 endif
@@ -341,10 +473,11 @@ deps:
 	fi
 
 # These install what they need by themselves, before anything is compiled or fetched.
-ifneq ($(filter run test iso bench bench-profile check,$(MAKECMDGOALS)),)
+ifneq ($(filter run test iso bench bench-profile check guest run-guest fuzz test-on-xen,$(MAKECMDGOALS)),)
 $(HV_OBJ) $O/asm_offsets.s $O/paravane.lds $O/symbols-empty.S $(UNPACK_OBJ) $(UNIT_BIN:=.mk): | deps
 $B/cache/linux-6.1/.version $B/cache/busybox-static/.version $B/cache/xen-4.17/.version: | deps
 check-format check-cppcheck check-tidy: | deps
+$(NEWLIB_LIBC) $G/include/xen: | deps
 endif
 
 # ------------------------------------------------------------------------------------------------
@@ -365,9 +498,12 @@ help:
 #: make run BATCH=1 boot, check the machine, switch off; exit status 0 or 1
 #: make test        every test; T=NAME: one
 #: make unit        the tests that need no QEMU; T=NAME: one
+#: make test-on-xen the guest tests on Xen 4.17, beside the list of differences; T=NAME: one
+#: make fuzz        random hypercalls until it is stopped; SECONDS=, SEED=
 #: make check       formatting, cppcheck, clang-tidy
 #: make bench       measure beside Xen 4.17 and no hypervisor; bench-profile: where it is spent
 #: make docs        what is generated of docs/
+#: make guest       build a small guest from PROGRAM=FILE.c; run-guest: and boot it in QEMU
 #: make iso         build/paravane.iso, bootable by BIOS and UEFI
 #: make deps        install by apt what all of this needs
 #: make clean       remove what was built; distclean: and what was downloaded
@@ -377,4 +513,4 @@ help:
 #: DISK=IMAGE, HYPERVISOR=FILE (boot another one), NATIVE=1 (boot none). See docs/building.md.
 
 -include $(HV_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d) $(wildcard $O/*.d)
--include $(shell find $B/unit -name '*.d' 2>/dev/null)
+-include $(shell find $B/unit $B/guest -name '*.d' 2>/dev/null)

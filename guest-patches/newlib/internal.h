@@ -60,15 +60,14 @@ void vcpu_local_init(struct vcpu_local *local, unsigned id, void *stack);
  *
  * Front-ends start when they are first used.
  */
-void trap_init(void);        /* trap*.c */
-void console_init(void);     /* console.c */
-void memory_init(void);      /* memory.c */
-void events_init(void);      /* event.c */
-void clock_init(void);       /* clock.c */
-void smp_init(void);         /* smp.c */
-void files_init(void);       /* files.c */
-void events_init_vcpu(void); /* event.c and clock.c: on each other vCPU when it starts */
-void clock_init_vcpu(void);
+void trap_init(void);       /* trap*.c */
+void console_init(void);    /* console.c */
+void memory_init(void);     /* memory.c */
+void events_init(void);     /* event.c */
+void clock_init(void);      /* clock.c */
+void smp_init(void);        /* smp.c */
+void files_init(void);      /* files.c */
+void clock_init_vcpu(void); /* clock.c: on each other vCPU when it starts */
 /* trap.c, on each vCPU when it starts: callbacks that a vCPU's context has no field for. */
 void trap_init_vcpu(void);
 

@@ -317,18 +317,19 @@ void evtchn_wake_pollers(struct domain *d, uint32_t port)
     }
 }
 
-bool evtchn_port_pending(struct domain *d, evtchn_port_t port)
+int evtchn_port_pending(struct domain *d, evtchn_port_t port)
 {
     struct evtchn *chn = evtchn_from_port(d, port.v);
     unsigned long flags;
-    bool pending;
+    int ret = -XEN_EINVAL;
 
     if (!chn)
-        return false;
+        return ret;
     flags = lock_irqsave(&chn->lock);
-    pending = evtchn_usable(chn) && atomic_load(&d->evtchn.delivery)->is_pending(d, chn);
+    if (evtchn_usable(chn))
+        ret = atomic_load(&d->evtchn.delivery)->is_pending(d, chn);
     unlock_irqrestore(&chn->lock, flags);
-    return pending;
+    return ret;
 }
 
 /* ---- Questions ----------------------------------------------------------------------------- */

@@ -57,8 +57,9 @@ void evtchn_send_pirq(struct domain *d, unsigned pirq);
 /* PHYSDEVOP_eoi where it implies EVTCHNOP_unmask of the PIRQ's port. */
 void evtchn_unmask_pirq(struct domain *d, unsigned pirq);
 
-/* Is the port pending now, masked or not? For SCHEDOP_poll. False for ports not in use. */
-bool evtchn_port_pending(struct domain *d, evtchn_port_t port);
+/* For SCHEDOP_poll: 1 when the port is pending now, masked or not, else 0; -XEN_EINVAL for a port
+ * not in use. */
+int evtchn_port_pending(struct domain *d, evtchn_port_t port);
 /*
  * SCHEDOP_poll. From evtchn_poll_start() on, an event on port `only` (on any port when 0) clears
  * v's VPF_POLLING and VPF_BLOCKED, forgets the poll and wakes v. So the caller sets its pause flag,

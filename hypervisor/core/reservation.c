@@ -159,8 +159,11 @@ long memory_decrease_reservation(struct vcpu *v, struct xen_memory_reservation *
     return memop_run(v, arg, decrease_one);
 }
 
+/* Memory on demand is for translated guests: a PV domain's frames are there or not. */
 long memory_populate_physmap(struct vcpu *v, struct xen_memory_reservation *arg)
 {
+    if (arg->mem_flags & XENMEMF_populate_on_demand)
+        return (long)(hypercall_current_args()->arg[0] >> MEMOP_EXTENT_SHIFT);
     return memop_run(v, arg, populate_one);
 }
 

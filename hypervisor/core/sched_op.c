@@ -27,13 +27,16 @@ long sched_op_block(struct vcpu *v, void *arg)
 
 /* ---- Poll --------------------------------------------------------------------------------- */
 
-static bool any_port_pending(struct domain *d, const xen_evtchn_port_t *ports, unsigned count)
+/* In the order of the list: 1 for a pending port, an error for one that is not in use; else 0. */
+static int any_port_pending(struct domain *d, const xen_evtchn_port_t *ports, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        if (evtchn_port_pending(d, EVTCHN_PORT(ports[i])))
-            return true;
+        int ret = evtchn_port_pending(d, EVTCHN_PORT(ports[i]));
+
+        if (ret != 0)
+            return ret;
     }
-    return false;
+    return 0;
 }
 
 /*
@@ -45,7 +48,8 @@ static void poll_wait(struct vcpu *v, const xen_evtchn_port_t *ports, unsigned c
     atomic_fetch_or(&v->pause_flags, VPF_BLOCKED | VPF_POLLING);
     evtchn_poll_start(v, EVTCHN_PORT(count == 1 ? ports[0] : 0));
     memory_barrier();
-    if (vcpu_event_due(v) || any_port_pending(v->domain, ports, count)) {
+    /* A port that was closed since the caller looked sends nothing: that ends the poll, too. */
+    if (vcpu_event_due(v) || any_port_pending(v->domain, ports, count) != 0) {
         evtchn_poll_stop(v);
         atomic_fetch_and(&v->pause_flags, ~(uint32_t)(VPF_BLOCKED | VPF_POLLING));
         return;
@@ -60,15 +64,15 @@ long sched_op_poll(struct vcpu *v, struct sched_poll *arg)
 {
     xen_evtchn_port_t ports[POLL_MAX_PORTS];
     ns_t timeout = arg->timeout > (uint64_t)NS_NEVER ? NS_NEVER : (ns_t)arg->timeout;
+    int ret;
 
     if (arg->nr_ports > POLL_MAX_PORTS)
         return -XEN_EINVAL;
     if (guest_copy_in(ports, HANDLE_VA(arg->ports), arg->nr_ports * sizeof(ports[0])))
         return -XEN_EFAULT;
-    for (unsigned i = 0; i < arg->nr_ports; i++) {
-        if (ports[i] >= READ_ONCE(v->domain->evtchn.nr_valid))
-            return -XEN_EINVAL;
-    }
+    ret = any_port_pending(v->domain, ports, arg->nr_ports);
+    if (ret != 0)
+        return ret < 0 ? ret : 0;
     timer_stop(&v->poll_timer); /* a former poll's */
     poll_wait(v, ports, arg->nr_ports, timeout);
     return 0;

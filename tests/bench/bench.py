@@ -14,6 +14,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "system"))
 import machine as m  # noqa: E402
+from symbols import symbols  # noqa: E402
 
 NS_PER_INSTRUCTION = 2
 MEMORY_MIB = 3072
@@ -22,8 +23,6 @@ WORK = os.path.join(m.BUILD, "bench")
 PARAVANE = os.path.join(m.BUILD, "paravane")
 XEN = os.path.join(WORK, "xen")
 SYSTEMS = ("paravane", "xen", "native")
-ICOUNT = ["-icount", "shift=1,sleep=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm",
-          "-seed", "1"]
 # With ERMS Linux clears a page by REP STOSB, which TCG executes and counts byte by byte.
 NO_ERMS = ",-erms,-fsrm"
 # Under -icount there is no other accelerator, and a process more on the host is no guest's time.
@@ -43,7 +42,7 @@ def hypervisor_of(system):
 
 def boot(name, system, initrd, cpu=NO_ERMS, plugin=(), dom0_mib=DOM0_MIB, kernel_args=""):
     """Starts a machine. `plugin` is (file, arguments)."""
-    options = list(ICOUNT)
+    options = list(m.ICOUNT)
     if plugin:
         options += ["-plugin", ",".join(plugin)]
     if system == "native":
@@ -101,13 +100,6 @@ def build():
 
 
 # --- addresses, for the plugin's marks ----------------------------------------------------------
-
-def symbols(path):
-    """Name and address of the functions of a program, by address."""
-    text = subprocess.run(["nm", "-n", path], check=True, capture_output=True, text=True).stdout
-    return [(int(line.split()[0], 16), line.split()[2]) for line in text.splitlines()
-            if len(line.split()) == 3]
-
 
 def _segments(data):
     """Entry and (type, offset, virtual, physical, size) of the program headers; 32 or 64 bit."""

@@ -41,6 +41,12 @@ FATAL = re.compile(rb"Paravane is stopping on CPU|cannot boot: |domain 0 crashed
                    rb"Kernel panic - not syncing")
 
 
+# Virtual time is a count of instructions, 2 ns each, and nothing else depends on the host: the same
+# files and command line do the same, to the last instruction.
+ICOUNT = ["-icount", "shift=1,sleep=off", "-rtc", "base=2026-01-01T00:00:00,clock=vm",
+          "-seed", "1"]
+
+
 def kvm_usable():
     """KVM without vmx or svm is emulated in software: a hundred times slower than TCG."""
     with open("/proc/cpuinfo") as f:
@@ -48,11 +54,12 @@ def kvm_usable():
     return bool(flags) and os.access("/dev/kvm", os.W_OK)
 
 
-def cpu_options(extra=""):
-    if kvm_usable():
+def cpu_options(extra="", threads=None):
+    """Emulation where `threads` says how many it has ("single", "multi"); else KVM if it can be."""
+    if threads is None and kvm_usable():
         return ["-accel", "kvm", "-cpu", "host" + extra]
     # QEMU 7.2 executes iret of ring 3 with supervisor rights: with SMAP that faults.
-    return ["-accel", f"tcg,thread={THREADS}", "-cpu", "max,-smap" + extra]
+    return ["-accel", f"tcg,thread={threads or THREADS}", "-cpu", "max,-smap" + extra]
 
 
 def control_domain(kernel, name):
@@ -101,6 +108,64 @@ def network(model="virtio-net-pci"):
     return ["-netdev", "user,id=net", "-device", f"{model},netdev=net,romfile="]
 
 
+class Monitor:
+    """QEMU's machine protocol (QMP): commands with their answers, and events that come between."""
+
+    def __init__(self, path, qemu, timeout=20):
+        self._socket = socket.socket(socket.AF_UNIX)
+        deadline = time.monotonic() + timeout * PATIENCE
+        while True:
+            try:
+                self._socket.connect(path)
+                break
+            except (FileNotFoundError, ConnectionRefusedError):  # QEMU has not come so far
+                if time.monotonic() > deadline or qemu.poll() is not None:
+                    raise
+                time.sleep(0.02)
+        self._socket.settimeout(timeout * PATIENCE)
+        self._pending = b""
+        self._events = []
+        self._message()  # the greeting
+        self.command("qmp_capabilities")
+
+    def close(self):
+        self._socket.close()
+
+    def _message(self):
+        while b"\n" not in self._pending:
+            data = self._socket.recv(65536)
+            if not data:
+                raise ConnectionError("QEMU closed its monitor")
+            self._pending += data
+        line, self._pending = self._pending.split(b"\n", 1)
+        return json.loads(line)
+
+    def command(self, name, **arguments):
+        """Returns QEMU's answer: {"return": ...} or {"error": ...}."""
+        request = {"execute": name, "arguments": arguments}
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        while True:
+            answer = self._message()
+            if "event" not in answer:
+                return answer
+            self._events.append(answer["event"])
+
+    def human(self, command):
+        """A command of the human monitor. Returns its text."""
+        answer = self.command("human-monitor-command", **{"command-line": command})
+        return answer.get("return", "").replace("\r", "")
+
+    def events(self):
+        """The names of the events since the last call."""
+        while b"\n" in self._pending or select.select([self._socket], [], [], 0)[0]:
+            try:
+                self._events.append(self._message().get("event"))
+            except ConnectionError:
+                break
+        events, self._events = self._events, []
+        return events
+
+
 def _die_with_parent():
     os.setsid()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
@@ -112,16 +177,18 @@ class Machine:
     Use it in a `with` statement: QEMU is killed at the end, whatever happens.
     """
 
-    def __init__(self, name, options, memory="3G", cpus=2, cpu="", machine="q35", reboot=False):
+    def __init__(self, name, options, memory="3G", cpus=2, cpu="", machine="q35", reboot=False,
+                 threads=None):
         os.makedirs(LOGS, exist_ok=True)
         self.log_path = os.path.join(LOGS, name + ".log")
         self.log = open(self.log_path, "wb")
         self.buffer = b""
         self.seen = 0  # what lies before was matched already
         self.failure = ""
+        self._monitor = None
         self._dir = tempfile.TemporaryDirectory(prefix="paravane-")
         self._qmp_path = os.path.join(self._dir.name, "qmp")
-        self.command = ([QEMU, "-nodefaults", "-machine", machine] + cpu_options(cpu) +
+        self.command = ([QEMU, "-nodefaults", "-machine", machine] + cpu_options(cpu, threads) +
                         ["-smp", str(cpus), "-m", str(memory), "-display", "none",
                          "-serial", "stdio", "-qmp", f"unix:{self._qmp_path},server=on,wait=off"] +
                         ([] if reboot else ["-no-reboot"]) + options)
@@ -141,13 +208,18 @@ class Machine:
         if self.qemu.poll() is None:
             self.qemu.kill()
         self.qemu.wait()
+        self.qemu.stdin.close()
+        self.qemu.stdout.close()
+        if self._monitor:
+            self._monitor.close()
         self.log.close()
         self._dir.cleanup()
+        atexit.unregister(self.kill)
 
     def elapsed(self):
         return time.monotonic() - self.started
 
-    def _read(self, timeout):
+    def read(self, timeout):
         """Waits for console output. Returns False at its end."""
         fd = self.qemu.stdout.fileno()
         if not select.select([fd], [], [], timeout)[0]:
@@ -176,7 +248,7 @@ class Machine:
             bad = fatal and fatal.search(self.buffer, self.seen)
             left = deadline - time.monotonic()
             if bad and not match:
-                self._read_rest(2)
+                self.read_rest(2)
                 return self._fail(f"fatal line: {self._line(bad.start())}")
             if not alive:
                 return self._fail("QEMU ended")
@@ -185,11 +257,11 @@ class Machine:
                     self.seen = match.end()
                     return match
                 return self._fail(f"nothing in {timeout * PATIENCE:.0f} s")
-            alive = self._read(min(left, 1.0))
+            alive = self.read(min(left, 1.0))
 
-    def _read_rest(self, seconds):
+    def read_rest(self, seconds):
         end = time.monotonic() + seconds
-        while time.monotonic() < end and self._read(0.2):
+        while time.monotonic() < end and self.read(0.2):
             pass
 
     def _line(self, position):
@@ -205,7 +277,7 @@ class Machine:
         return "\n".join([f"{self.failure}; the console's last lines ({self.log_path}):"] + tail)
 
     def send(self, text):
-        """Types on the console. Nothing comes of it when QEMU has ended: what is expected then tells."""
+        """Types on the console. When QEMU has ended nothing comes of it: what is expected tells."""
         try:
             self.qemu.stdin.write(text.encode())
             self.qemu.stdin.flush()
@@ -217,7 +289,7 @@ class Machine:
         deadline = time.monotonic() + timeout * PATIENCE
         alive = True
         while alive and time.monotonic() < deadline:
-            alive = self._read(1.0)
+            alive = self.read(1.0)
         try:
             status = self.qemu.wait(1)
         except subprocess.TimeoutExpired:
@@ -232,27 +304,19 @@ class Machine:
         before = len(self.buffer)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if not self._read(0.5):
+            if not self.read(0.5):
                 self.failure = "QEMU ended"
                 return False
         return len(self.buffer) == before
 
     def qmp(self, command, **arguments):
         """One command to QEMU's monitor. Returns its answer."""
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(20)
-            s.connect(self._qmp_path)
-            stream = s.makefile("rw")
-            stream.readline()
-            answer = None
-            for request in ({"execute": "qmp_capabilities"},
-                            {"execute": command, "arguments": arguments}):
-                stream.write(json.dumps(request) + "\n")
-                stream.flush()
-                answer = json.loads(stream.readline())
-                while "event" in answer:
-                    answer = json.loads(stream.readline())
-            return answer
+        return self.monitor().command(command, **arguments)
+
+    def monitor(self):
+        if not self._monitor:
+            self._monitor = Monitor(self._qmp_path, self.qemu)
+        return self._monitor
 
     def type_key(self, key):
         self.qmp("send-key", keys=[{"type": "qcode", "data": key}])

@@ -250,10 +250,10 @@ void evtchn_vcpu_repoll(struct vcpu *v)
 
 static bool port_pending[16];
 
-bool evtchn_port_pending(struct domain *d, evtchn_port_t port)
+int evtchn_port_pending(struct domain *d, evtchn_port_t port)
 {
     (void)d;
-    return port.v < ARRAY_SIZE(port_pending) && port_pending[port.v];
+    return port.v < ARRAY_SIZE(port_pending) ? port_pending[port.v] : -XEN_EINVAL;
 }
 
 static int polls; /* started and not stopped */

@@ -332,11 +332,11 @@ static void test_poll(void)
     evtchn_poll_stop(dom1->vcpu[1]);
     send(v1, a);
     is(wakes[1][1], 0, "timed out");
-    ok(!evtchn_port_pending(dom1, EVTCHN_PORT(~0u)), "a port that cannot be");
-    ok(!evtchn_port_pending(dom1, EVTCHN_PORT(0)));
+    ok(evtchn_port_pending(dom1, EVTCHN_PORT(~0u)) < 0, "a port that cannot be");
+    ok(evtchn_port_pending(dom1, EVTCHN_PORT(0)) < 0);
     close_port(v1, a);
     bit_set(a, (unsigned long *)dom1->shared->evtchn_pending);
-    ok(!evtchn_port_pending(dom1, EVTCHN_PORT(a)), "a closed port is not pending");
+    ok(evtchn_port_pending(dom1, EVTCHN_PORT(a)) < 0, "a closed port cannot be polled");
     finish();
 }
 

@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* For the toolstack the headers choose it themselves. */
+#ifndef __XEN_TOOLS__
 #define __XEN_INTERFACE_VERSION__ 0x00040e00
+#endif
 #include <xen/xen.h>
 #include <xen/callback.h>
 #include <xen/errno.h>

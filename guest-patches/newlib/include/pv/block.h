@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The front-end of a block device (xen/io/blkif.h), synchronous: a call returns when the disk has
- * answered. One caller at a time a device. Functions return 0 or a positive errno of newlib.
+ * answered. One caller at a time a device. Functions return 0 or a positive errno of newlib. A
+ * back-end that is not ready within 10 s is ETIMEDOUT; one that goes, or breaks the rules of the
+ * ring, is EIO, and all later calls, too.
  */
 #ifndef PV_BLOCK_H
 #define PV_BLOCK_H

@@ -2,9 +2,10 @@
 /*
  * Memory. A PV guest sees machine frames (mfn) and numbers its own pages itself (pfn), from 0.
  *
- *   0x0000000000400000  the image, then all of the domain's pages in order of pfn ("direct map"):
- *                       page_to_virt(pfn) is 0x400000 + pfn * 4096. Page tables are read-only
- * there. 0x0000008000000000  windows: map_frames() 0x0000010000000000  heap: sbrk()
+ *   0x0000000000400000  all of the domain's pages in order of pfn, the image first ("direct map");
+ *                       page tables are read-only there
+ *   0x0000008000000000  windows: map_frames()
+ *   0x0000010000000000  heap: sbrk()
  *
  * Every function may be called on any vCPU. The library's page tables are changed under one lock.
  * Functions that return a long give 0 or a negative XEN_E*.
@@ -101,7 +102,10 @@ unsigned long pages_free_count(void);
 
 /* ---- The library's page tables ------------------------------------------------------------ */
 
-/* The entry that maps va in this vCPU's tables at `level` (1 to 4), or NULL: no table is there. */
+/*
+ * The entry that maps va at `level` (1 to 4) in the tables that all vCPUs start on, or NULL: no
+ * table is there.
+ */
 const uint64_t *pte_of(const volatile void *va, unsigned level);
 /* The machine address of that entry, for mmu_update; 0: no table is there. */
 uint64_t pte_maddr(const volatile void *va, unsigned level);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The front-end of a network card (xen/io/netif.h), synchronous, one caller at a time a device.
- * Frames are Ethernet's without checksum offload. Functions return 0 or a positive errno of newlib.
+ * Frames are Ethernet's without checksum offload. Functions return 0 or a positive errno of newlib:
+ * as in pv/block.h for back-ends that are late, gone, or break the rules.
  */
 #ifndef PV_NET_H
 #define PV_NET_H

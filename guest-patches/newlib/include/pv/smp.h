@@ -31,6 +31,10 @@ void vcpus_run(void (*function)(void *data), void *data);
 void vcpu_context_make(struct vcpu_guest_context *context, unsigned vcpu,
                        void (*function)(void *data), void *data);
 
+/* Moves a vCPU's vcpu_info to `to`, in the direct map (VCPUOP_register_vcpu_info: once a vCPU, by
+ * itself or while it is down). The library uses it there from then on. */
+long vcpu_info_move(unsigned vcpu, struct vcpu_info *to);
+
 /* A lock that spins, yielding to the hypervisor; events stay as they are. Zero is unlocked. */
 struct spinlock {
     unsigned locked;

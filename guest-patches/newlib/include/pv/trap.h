@@ -32,7 +32,7 @@ enum {
     TRAP_XF = 19,
 };
 
-/* The vector is 0x80 to 0xff for `int n` set by trap_set_gate(). */
+/* The vector is 0x80 to 0xff for `int n`. */
 struct trap_frame {
     uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
     uint64_t vector, error; /* error: 0 where the vector has none */
@@ -72,13 +72,15 @@ void trap_dump(const struct trap_frame *frame);
  * next trap, SYSCALL or event of this vCPU out of user mode, with them as they are then:
  *   TRAP_* or 0x80..0xff    an exception, or int n
  *   USER_SYSCALL            SYSCALL instruction (64-bit code)
- *   USER_SYSCALL32, USER_SYSENTER   of 32-bit code (callbacks registered by user_enter)
- * Events are handled meanwhile and do not end it. The page table of user mode is set beforehand by
- * MMUEXT_NEW_USER_BASEPTR (pv/memory.h: user_tables_make()).
+ *   USER_SYSCALL32, USER_SYSENTER   of 32-bit code
+ *   USER_FAILSAFE           these registers cannot be entered with (rip not canonical, bad
+ * selector) Events are handled meanwhile and do not end it. The page table of user mode is set
+ * beforehand by MMUEXT_NEW_USER_BASEPTR (pv/memory.h: user_tables_make()).
  */
 #define USER_SYSCALL   0x100
 #define USER_SYSCALL32 0x101
 #define USER_SYSENTER  0x102
+#define USER_FAILSAFE  0x103
 int user_enter(struct trap_frame *registers);
 
 /* The selectors of flat segments at CPL 3 for user code (the ABI's, of xen-x86_64.h). */

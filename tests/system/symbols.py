@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Names for addresses, from a program's symbol table."""
+import bisect
+import os
+import subprocess
+
+
+def symbols(path):
+    """Address and name of the functions and data of a program, by address."""
+    text = subprocess.run(["nm", "-n", path], check=True, capture_output=True, text=True).stdout
+    return [(int(line.split()[0], 16), line.split()[2]) for line in text.splitlines()
+            if len(line.split()) == 3]
+
+
+class Names:
+    """Says where an address is, of several programs that do not overlap."""
+
+    def __init__(self, *paths):
+        self._programs = [symbols(path) for path in paths if os.path.exists(path)]
+
+    def name(self, address):
+        for table in self._programs:
+            i = bisect.bisect_right(table, (address, chr(0x10ffff))) - 1
+            # The last symbol of a program is its end.
+            if 0 <= i < len(table) - 1:
+                return f"{table[i][1]}+{address - table[i][0]:#x}"
+        return "?"
