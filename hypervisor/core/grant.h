@@ -29,6 +29,8 @@ int grant_set_limits(struct domain *d, unsigned frames, unsigned version) must_c
 /* Frame `index` of d's table (or of its status array), grown if need be; INVALID_MFN beyond the
  * limit. */
 mfn_t grant_table_frame(struct domain *d, unsigned index, bool status);
+/* So many frames may the table (or its status array) come to have. */
+unsigned grant_table_limit(const struct domain *d, bool status);
 /* The debug key: the grants that are in use, and the mappings that d holds. */
 void grant_dump(struct domain *d);
 

@@ -118,6 +118,13 @@ mfn_t grant_table_frame(struct domain *d, unsigned index, bool status)
     return mfn;
 }
 
+unsigned grant_table_limit(const struct domain *d, bool status)
+{
+    unsigned frames = READ_ONCE(d->grant->max_frames);
+
+    return status ? grant_status_frames(frames) : frames;
+}
+
 int grant_set_limits(struct domain *d, unsigned frames, unsigned version)
 {
     struct grant_table *gt = d->grant;
