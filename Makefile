@@ -251,7 +251,7 @@ NEWLIB_LIBC := $(NEWLIB)/lib/libc.a
 GUEST_CFLAGS = -std=gnu11 $(GUEST_CODEGEN) -fno-omit-frame-pointer -D_POSIX_TIMERS=1 \
 	-D_POSIX_MONOTONIC_CLOCK=1 -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
 	-isystem $(NEWLIB)/include -isystem $G/include -I$(GL)/include
-GUEST_LDFLAGS := -static -nostdlib -no-pie -Wl,--gc-sections -Wl,--build-id=none \
+GUEST_LDFLAGS := -static -nostdlib -Wl,--gc-sections -Wl,--build-id=none \
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,-T,$(GL)/guest.lds
 GUEST_LIBS = -Wl,--start-group $G/libpvguest.a -L$(NEWLIB)/lib -lm -lc \
 	$(shell gcc -print-libgcc-file-name) -Wl,--end-group

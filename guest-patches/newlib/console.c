@@ -38,7 +38,7 @@ static struct console_hold console_lock(void)
 
     while (!hold.nested && !__atomic_compare_exchange_n(&owner, &free, me, false, __ATOMIC_ACQUIRE,
                                                         __ATOMIC_RELAXED)) {
-        (void)HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+        vcpu_give_way();
         free = NOBODY;
     }
     return hold;
@@ -66,7 +66,7 @@ static void ring_put(char c)
 
     while (at - __atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE) >= sizeof(ring->out)) {
         ring_notify();
-        (void)HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+        vcpu_give_way();
     }
     ring->out[MASK_XENCONS_IDX(at, ring->out)] = c;
     __atomic_store_n(&ring->out_prod, at + 1, __ATOMIC_RELEASE);

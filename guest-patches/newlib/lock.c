@@ -12,7 +12,7 @@
 static void wait_step(unsigned *spins)
 {
     if (++*spins % SPINS_PER_YIELD == 0)
-        (void)HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+        vcpu_give_way();
     else
         cpu_relax();
 }

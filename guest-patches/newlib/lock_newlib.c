@@ -48,7 +48,7 @@ void __retarget_lock_close_recursive(_LOCK_T lock)
 void __retarget_lock_acquire_recursive(_LOCK_T lock)
 {
     while (!lock_try(lock))
-        (void)HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+        vcpu_give_way();
 }
 
 int __retarget_lock_try_acquire_recursive(_LOCK_T lock)

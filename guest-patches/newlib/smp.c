@@ -190,7 +190,7 @@ void secondary_main(void (*function)(void *data), void *data)
 void vcpu_join(unsigned vcpu)
 {
     while (vcpu_is_running(vcpu))
-        (void)HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+        vcpu_give_way();
 }
 
 void vcpus_run(void (*function)(void *data), void *data)

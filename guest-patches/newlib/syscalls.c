@@ -15,11 +15,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <pv/clock.h>
 #include <pv/console.h>
-#include <pv/hypercall.h>
 
-#define DESCRIPTORS 64
-#define CONSOLE     3u /* descriptors below are the console */
+#define DESCRIPTORS    64
+#define CONSOLE        3u /* descriptors below are the console */
+/* How often input is looked for: typing is slow. */
+#define INPUT_INTERVAL (5 * NS_PER_SEC / 1000)
 
 static struct descriptor {
     struct file *file; /* NULL: free */
@@ -119,7 +121,7 @@ static int console_input(char *text, size_t size)
 
     while (n < size) {
         if (console_read(text + n, 1) == 0) {
-            (void)HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+            sleep_ns(INPUT_INTERVAL);
             continue;
         }
         if (text[n] == '\r')

@@ -208,10 +208,10 @@ static int exchange_take_inputs(const struct exchange *x)
 
     for (unsigned i = 0; i < x->in_count; i++) {
         for (uint64_t k = 0; k < 1ull << x->in_order; k++, done++) {
-            int rc = frame_detach(x->d, MFN(x->in_mfn[i] + k));
-            if (rc) {
+            /* One that is in use, too, is no frame to exchange: so Xen answers. */
+            if (frame_detach(x->d, MFN(x->in_mfn[i] + k))) {
                 exchange_return_inputs(x, done);
-                return rc;
+                return -XEN_EINVAL;
             }
         }
     }

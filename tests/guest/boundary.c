@@ -112,24 +112,16 @@ static long subop_call(const struct subop *op, const void *pointer)
     return hypercall(op->number, op->command, PV_ARG(pointer), 0, 0, 0);
 }
 
-/* Which a guest reads in part: its machine-to-phys table. Hypercalls do not. */
-static bool is_hypervisor(const void *pointer)
-{
-    unsigned long va = (unsigned long)pointer;
-    return va >= HYPERVISOR_VIRT_START && va < HYPERVISOR_VIRT_END;
-}
-
 /* Whether the operation can do its work there. */
 static bool pointer_serves(const struct subop *op, const struct address *a)
 {
-    uint64_t value;
     switch (op->direction) {
     case NONE:
         return true;
     case IN:
         return a->readable;
     case RAW: /* how much of it is used is not known: a little at least */
-        return a->readable || (!is_hypervisor(a->address) && try_read(a->address, &value));
+        return boundary_can_read(a->address);
     default:
         return a->writable;
     }

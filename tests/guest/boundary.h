@@ -78,6 +78,17 @@ static inline void results_print(const struct results *r, const char *name)
     diag("result %s:%s", name, text);
 }
 
+/* ---- Pointers -------------------------------------------------------------------------------- */
+
+/* Whether a hypercall may read a little there. A guest sees its machine-to-phys table in the
+ * hypervisor's part of the address space, but hypercalls do not take it. */
+static inline bool boundary_can_read(const void *pointer)
+{
+    unsigned long va = (unsigned long)pointer;
+    uint64_t value;
+    return (va < HYPERVISOR_VIRT_START || va >= HYPERVISOR_VIRT_END) && try_read(pointer, &value);
+}
+
 /* ---- Putting right -------------------------------------------------------------------------- */
 
 static struct vcpu_guest_context boundary_context;

@@ -103,6 +103,7 @@ static void fuzz(void *data)
     (void)data;
     if (f->id >= vcpus)
         return;
+    fuzzer_start_here(f);
     barrier_wait(&barrier, vcpus);
     for (uint64_t n = 0; !at_end(f); n++) {
         think(f, &f->call);
@@ -131,6 +132,8 @@ static bool go_on(struct trap_frame *frame)
 static void report_operation(unsigned nr, unsigned command)
 {
     const struct grammar_command *c = grammar_command(nr, command);
+    if (!c && grammar[nr].nr_commands)
+        return;
     unsigned long good = 0, bad = 0;
     for (unsigned i = 0; i < vcpus; i++) {
         good += fuzzers[i].count[nr][command][0];
@@ -185,6 +188,7 @@ int main(int argc, char **argv)
     report_next = begin + report_every;
     if (argument(argc, argv, "replay", 0)) {
         bool events = events_disable();
+        fuzzer_start_here(&fuzzers[0]);
         diag("%lu calls made again", replay(&fuzzers[0]));
         events_restore(events);
     } else {

@@ -60,14 +60,14 @@ file_exists()
 {
     name=$(bare "$2")
     [ -e "$name" ] || [ -e "/usr/include/$name" ] ||
-        [ -n "$(find hypervisor tests toolstack -path "*/$name")" ]
+        [ -n "$(find hypervisor tests toolstack guest-patches -path "*/$name")" ]
 }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/docs.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 sources=$work/sources
 abi=$work/abi
-find hypervisor toolstack tests -name '*.[chS]' -o -name '*.def' -o -name '*.lds' |
+find hypervisor toolstack tests guest-patches -name '*.[chS]' -o -name '*.def' -o -name '*.lds' |
     xargs cat >"$sources"
 find /usr/include/xen -name '*.h' -exec cat {} + >"$abi"
 chapters=docs/internals/*.md

@@ -121,7 +121,7 @@ static void test_exchange_refused(void)
     refuse_exchange(good, -XEN_EINVAL, "a frame that is not there");
     list[5] = saved;
     model[saved].refs++;
-    refuse_exchange(good, -XEN_EBUSY, "a frame in use");
+    refuse_exchange(good, -XEN_EINVAL, "a frame in use");
     model[saved].refs--;
     host_fault_after = 2; /* both lists can be read; the output cannot be written */
     is(exchange(&guest_vcpu, &good), -XEN_EFAULT, "the output list is read-only");

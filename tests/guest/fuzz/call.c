@@ -53,8 +53,6 @@ static uint64_t rdmsr(uint32_t msr)
 bool fuzzer_start(struct fuzzer *f, unsigned id)
 {
     f->id = id;
-    f->fs = rdmsr(MSR_FS_BASE);
-    f->gs = rdmsr(MSR_GS_BASE);
     f->digest = 0xcbf29ce484222325;
     /* Mapped from pages of the guest's; the page behind is never mapped. */
     char *arena = window_alloc(ARENA_PAGES + 1);
@@ -66,6 +64,12 @@ bool fuzzer_start(struct fuzzer *f, unsigned id)
     f->arena = (unsigned long)arena;
     f->arena_end = f->arena + ARENA_PAGES * PAGE_SIZE;
     return arena != NULL;
+}
+
+void fuzzer_start_here(struct fuzzer *f)
+{
+    f->fs = rdmsr(MSR_FS_BASE);
+    f->gs = rdmsr(MSR_GS_BASE);
 }
 
 static void restore_traps(const struct fuzzer *f)
@@ -128,6 +132,8 @@ void call_make(struct fuzzer *f, struct call *call)
     if (call->nr == __HYPERVISOR_sched_op && result > 0) /* a watchdog that it has made */
         f->restore_id = (uint64_t)result;
     restore(f);
+    if (trace)
+        diag("= %ld", result);
     memcpy(call->data, data, call->words * 8ul);
     f->made++;
     f->good += result >= 0;

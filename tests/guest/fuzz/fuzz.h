@@ -95,6 +95,8 @@ const struct grammar_command *grammar_pick_command(unsigned nr);
 #define PLAY_END    (PLAY_START + 1024 * PAGE_SIZE)
 #define PLAY_PAGES  64u
 #define PLAY_SLOTS  512u
+#define PLAY_TABLES 24u  /* the first of the pages, from which page tables are made */
+#define PLAY_ROOM   256u /* frames that the domain may have beyond those that it has */
 
 struct playground {
     unsigned long mfn[PLAY_PAGES]; /* changed by calls of all vCPUs: a hint */
@@ -207,6 +209,8 @@ void call_make(struct fuzzer *f, struct call *call);
 /* The operation within the hypercall, where it has such; below NR_COMMANDS. */
 unsigned call_command(const struct call *call);
 bool fuzzer_start(struct fuzzer *f, unsigned id);
+/* On the vCPU itself. */
+void fuzzer_start_here(struct fuzzer *f);
 extern bool trace; /* print calls before they are made */
 
 void call_print(const struct fuzzer *f, const struct call *call);

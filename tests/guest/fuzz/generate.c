@@ -38,6 +38,8 @@ void generate_any(struct fuzzer *f, struct call *call)
     }
     call_begin(f, call, nr, 0, total);
     fill(call->data, call->words);
+    if (nr == __HYPERVISOR_platform_op) /* its commands are in the structure */
+        call->data[0] = random_below(80) | (uint64_t)XENPF_INTERFACE_VERSION << 32;
     unsigned long at = call_data(f, call);
     for (unsigned i = 0; i < g->nargs; i++) {
         if (g->arg[i].kind != ARG_PTR) {

@@ -62,10 +62,11 @@ static void exchange(struct fuzzer *f, struct call *call)
     e->out.domid = e->in.domid;
     if (!one_in(8)) {
         e->out.extent_order = e->in.extent_order = 0;
-        e->out.nr_extents = e->in.nr_extents;
+        e->out.nr_extents = e->in.nr_extents = 1 + random_below(2);
+        e->out.mem_flags = 0;
     }
     for (unsigned i = 0; i < EXTENTS; i++) {
-        in[i] = one_in(2) ? pool_get(POOL_MFN) : value_mfn();
+        in[i] = one_in(8) ? value_mfn() : pool_get(POOL_MFN);
         out[i] = value_number();
     }
     e->nr_exchanged = one_in(16) ? value_number() : 0;

@@ -12,13 +12,29 @@
 
 enum { WRITABLE, READ_ONLY, PINNED };
 
+static unsigned long clear_page(void *page)
+{
+    memset(page, 0, PAGE_SIZE);
+    return 0;
+}
+
+/* One that mostly can be taken: of a page of the playground, read-only as it may be a table. */
+static uint64_t table_entry(unsigned level)
+{
+    if (one_in(16))
+        return value_pte(level);
+    if (level > 1)
+        return pte_make(pool_get(POOL_PINNED), PTE_TABLE);
+    return one_in(4) ? value_pte(level) : pte_make(play.mfn[play_any_page()], PTE_KERNEL_RO);
+}
+
 /* Some entries of a table of `level`, by writes: trapped ones when it is mapped read-only. */
 static void fill_table(unsigned page, unsigned level)
 {
-    for (unsigned n = 0; n < 4; n++) {
+    for (unsigned n = 0; n < 3; n++) {
         uint64_t *entry = (uint64_t *)play_home(page) + random_below(level == 4 ? 256 : 512);
-        uint64_t pte = value_pte(level), mfn = pte_mfn(pte);
-        if (!guard_frame(mfn))
+        uint64_t pte = table_entry(level);
+        if (!guard_frame(pte_mfn(pte)))
             (void)try_write(entry, pte);
     }
 }
@@ -45,11 +61,12 @@ static struct mmuext_op *pin_call(struct fuzzer *f, struct call *call, unsigned 
 /* The next step of a page's way round. */
 static void table_step(struct fuzzer *f, struct call *call)
 {
-    unsigned page = play_any_page();
+    unsigned page = (unsigned)random_below(PLAY_TABLES);
     call_begin(f, call, __HYPERVISOR_update_va_mapping, 0, 0);
     switch (play.phase[page]) {
     case WRITABLE:
         play.level[page] = (uint8_t)(one_in(2) ? 1 : 1 + random_below(4));
+        (void)trap_catch(clear_page, (void *)play_home(page));
         fill_table(page, play.level[page]);
         home_map(call, page, PTE_KERNEL_RO);
         play.phase[page] = READ_ONLY;

@@ -57,13 +57,17 @@ static bool entry_allowed(uint64_t maddr)
            (table == play.table2 && offset >= 16) || (table == play.table3 && offset >= 8);
 }
 
-static uint64_t guard_word(const struct fuzzer *f, const struct call *call, uint64_t word)
+/* The same number can be an address of the image, or a machine address. */
+enum word { POINTER, NO_POINTER };
+
+static uint64_t guard_word(const struct fuzzer *f, const struct call *call, uint64_t word,
+                           enum word kind)
 {
     if (word >= f->arena && word < f->arena_end) /* what calls before have left is not looked at */
         return word < call_data(f, call) ? call_data(f, call) : word;
     if (word >= f->arena_end && word < f->arena_end + PAGE_SIZE)
         return word;
-    if ((word >= VIRT_BASE && word < VIRT_BASE + nr_pages * PAGE_SIZE) ||
+    if ((word >= VIRT_BASE && word < VIRT_BASE + nr_pages * PAGE_SIZE && kind == POINTER) ||
         (word >= WINDOW_START && word < PLAY_START))
         return PLAY_WINDOW + (word & (PLAY_SLOTS * PAGE_SIZE - 8));
     if (guard_frame(word))
@@ -74,6 +78,16 @@ static uint64_t guard_word(const struct fuzzer *f, const struct call *call, uint
     return word;
 }
 
+/* What the data of these calls hold is read as a machine address, or in map_addresses() below. */
+static enum word words_of(const struct call *call)
+{
+    return call->nr == __HYPERVISOR_mmu_update ||
+                   (call->nr == __HYPERVISOR_grant_table_op &&
+                    (uint32_t)call->arg[0] <= GNTTABOP_unmap_grant_ref)
+               ? NO_POINTER
+               : POINTER;
+}
+
 /* Words of the data from an address on that need not be a multiple of 8. */
 static void guard_words(const struct fuzzer *f, struct call *call, size_t from)
 {
@@ -81,7 +95,7 @@ static void guard_words(const struct fuzzer *f, struct call *call, size_t from)
     for (size_t at = from; at + 8 <= end; at += 8) {
         uint64_t word;
         memcpy(&word, (char *)call->data + at, 8);
-        word = guard_word(f, call, word);
+        word = guard_word(f, call, word, words_of(call));
         memcpy((char *)call->data + at, &word, 8);
     }
 }
@@ -218,6 +232,48 @@ static bool mmuext(struct hooked *h)
     return true;
 }
 
+/* An arena's own mapping stays: its addresses are for pointers only. */
+static uint64_t not_arena(const struct fuzzer *f, uint64_t va)
+{
+    return va >= f->arena && va < f->arena_end + PAGE_SIZE ? PLAY_WINDOW : va;
+}
+
+static bool update_va(struct hooked *h)
+{
+    h->arg[0] = not_arena(h->f, h->arg[0]);
+    return true;
+}
+
+/* Where a grant is to be mapped: by address, unless the flags say that it is an entry's. */
+static bool map_addresses(struct hooked *h)
+{
+    const char *end = (const char *)h->call->data + h->call->words * 8;
+    char *at = h->data;
+    struct gnttab_map_grant_ref map;
+    for (uint64_t i = 0; at && i < (uint32_t)h->arg[2] && at + sizeof(map) <= end; i++) {
+        memcpy(&map, at, sizeof(map));
+        if (!(map.flags & GNTMAP_contains_pte))
+            map.host_addr = not_arena(h->f, guard_word(h->f, h->call, map.host_addr, POINTER));
+        memcpy(at, &map, sizeof(map));
+        at += sizeof(map);
+    }
+    return true;
+}
+
+static bool replace_addresses(struct hooked *h)
+{
+    const char *end = (const char *)h->call->data + h->call->words * 8;
+    char *at = h->data;
+    struct gnttab_unmap_and_replace replace;
+    for (uint64_t i = 0; at && i < (uint32_t)h->arg[2] && at + sizeof(replace) <= end; i++) {
+        memcpy(&replace, at, sizeof(replace));
+        replace.new_addr = not_arena(h->f, replace.new_addr);
+        memcpy(at, &replace, sizeof(replace));
+        at += sizeof(replace);
+    }
+    return true;
+}
+
 #define ANY (~0u)
 
 static const struct exception {
@@ -234,6 +290,10 @@ static const struct exception {
     {__HYPERVISOR_set_segment_base, ANY, restore_segments, "the library's GS base"},
     {__HYPERVISOR_set_debugreg, ANY, restore_debug, "a breakpoint in the fuzzer's code"},
     {__HYPERVISOR_fpu_taskswitch, ANY, restore_ts, "the next use of the FPU traps"},
+    {__HYPERVISOR_update_va_mapping, ANY, update_va, "where its calls' data lie"},
+    {__HYPERVISOR_update_va_mapping_otherdomain, ANY, update_va, "the same"},
+    {__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, map_addresses, "the same"},
+    {__HYPERVISOR_grant_table_op, GNTTABOP_unmap_and_replace, replace_addresses, "the same"},
     {__HYPERVISOR_mmuext_op, ANY, mmuext, "a top-level table without the fuzzer's code"},
     {__HYPERVISOR_vcpu_op, VCPUOP_down, vcpu_down, "nobody would start it again"},
     {__HYPERVISOR_vcpu_op, VCPUOP_initialise, not_inside, "all are initialised: it must fail"},
@@ -291,6 +351,9 @@ static bool guard_multicall(struct fuzzer *f, struct call *call)
 {
     uint64_t end = call_data(f, call) + call->words * 8ul;
     uint64_t count = (uint32_t)call->arg[1];
+    /* Zeroes in the playground would be set_trap_table(NULL). */
+    if (call->arg[0] >= PLAY_START && call->arg[0] < PLAY_END)
+        call->arg[0] = call_data(f, call);
     for (uint64_t i = 0; i < count; i++) {
         uint64_t at = call->arg[0] + i * sizeof(struct multicall_entry);
         struct multicall_entry *entry = data_at(f, call, at, sizeof(*entry));
@@ -307,12 +370,18 @@ static bool guard_multicall(struct fuzzer *f, struct call *call)
     return true;
 }
 
+static enum word word_of_argument(unsigned nr, unsigned i)
+{
+    enum arg_kind kind = grammar[nr].arg[i].kind;
+    return kind == ARG_MADDR || kind == ARG_PTE ? NO_POINTER : POINTER;
+}
+
 bool guard(struct fuzzer *f, struct call *call)
 {
     f->restore = 0;
     guard_words(f, call, 0);
     for (unsigned i = 0; i < CALL_ARGS; i++)
-        call->arg[i] = guard_word(f, call, call->arg[i]);
+        call->arg[i] = guard_word(f, call, call->arg[i], word_of_argument(call->nr, i));
     guard_pointers(f, call, call->nr, call->arg);
     if (call->nr == __HYPERVISOR_multicall && !guard_multicall(f, call))
         return false;

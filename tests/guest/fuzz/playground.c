@@ -11,6 +11,9 @@
 
 struct playground play;
 
+/* Of home, as read; the calls change the machine-to-phys table by which pte_of() goes. */
+static const uint64_t *home_entries;
+
 unsigned play_any_page(void)
 {
     return (unsigned)random_below(PLAY_PAGES);
@@ -37,10 +40,27 @@ static bool page_move_home(unsigned i, const char *page)
     return HYPERVISOR_mmu_update(&update, 1, NULL, DOMID_SELF) == 0;
 }
 
+/* Pages for calls to get: as many as are given back here. */
+static bool room_make(void)
+{
+    for (unsigned i = 0; i < PLAY_ROOM; i++) {
+        const char *page = page_alloc();
+        xen_pfn_t frame = page ? virt_to_mfn(page) : 0;
+        struct xen_memory_reservation r = {.nr_extents = 1, .domid = DOMID_SELF};
+        set_xen_guest_handle(r.extent_start, &frame);
+        if (!page || pte_set(page, 0) != 0 ||
+            HYPERVISOR_memory_op(XENMEM_decrease_reservation, &r) != 1)
+            return false;
+        p2m[virt_to_pfn(page)] = INVALID_P2M;
+    }
+    return true;
+}
+
 bool playground_start(void)
 {
     if (tables_make((const void *)PLAY_START, 1024) != 0)
         return false;
+    home_entries = pte_of((const void *)PLAY_HOME, 1);
     play.home_table = table_at(PLAY_HOME, 1);
     play.window_table = table_at(PLAY_WINDOW, 1);
     play.table2 = table_at(PLAY_START, 2);
@@ -50,14 +70,14 @@ bool playground_start(void)
         if (!page || !page_move_home(i, page))
             return false;
     }
-    return true;
+    return room_make();
 }
 
 /* A page that is not at its home any more: its frame, or another one, comes back. */
 static void page_repair(unsigned i)
 {
-    const uint64_t *entry = pte_of((const void *)play_home(i), 1);
-    if (entry && (*entry & PTE_P) && (*entry & PTE_RW))
+    uint64_t entry = home_entries[i];
+    if ((entry & PTE_P) && (entry & PTE_RW))
         return;
     const uint64_t frames[] = {play.mfn[i], pool_get(POOL_MFN)};
     for (unsigned k = 0; k < 2; k++) {

@@ -99,6 +99,9 @@ uint64_t value_pte(unsigned level)
     if (one_in(24))
         flags ^= 1ull << (52 + random_below(12));
     uint64_t mfn = level > 1 && !one_in(4) ? pool_get(POOL_PINNED) : value_mfn();
+    /* Pages that are to be tables could not be, if writable mappings of them were all over. */
+    if (level == 1 && (flags & PTE_RW) && !one_in(24))
+        mfn = play.mfn[PLAY_TABLES + random_below(PLAY_PAGES - PLAY_TABLES)];
     return mfn << PAGE_SHIFT | flags;
 }
 

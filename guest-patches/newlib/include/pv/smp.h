@@ -6,7 +6,7 @@
 #ifndef PV_SMP_H
 #define PV_SMP_H
 
-#include <pv/abi.h>
+#include <pv/hypercall.h>
 
 #define MAX_VCPUS  128
 #define STACK_SIZE (64 * 1024ul)
@@ -52,6 +52,17 @@ void barrier_wait(struct barrier *barrier, unsigned count);
 static inline void cpu_relax(void)
 {
     __asm__ volatile("pause" : : : "memory");
+}
+
+/*
+ * Gives way to other vCPUs in a loop that waits. PAUSE too: QEMU before 8.1, counting instructions,
+ * lets a CPU that sets timers run from one to the next, and others not at all, but for PAUSE and
+ * HLT.
+ */
+static inline void vcpu_give_way(void)
+{
+    cpu_relax();
+    (void)HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
 }
 
 #endif
