@@ -49,12 +49,13 @@ static uint64_t room_from(uint64_t va)
  * The page tables map themselves: their number depends on where the mapping ends, and it on them.
  * False when that is not in the guest's part of the address space.
  */
-static bool place_mapped(struct pv_layout *l, uint64_t virt_base, uint64_t pfn)
+static bool place_mapped(struct pv_layout *l, uint64_t virt_base, uint64_t pfn, unsigned rings)
 {
     uint64_t room = room_from(virt_base), tables = 1;
     for (;;) {
         uint64_t at = pfn;
         place(&l->start_info, &at, 1, virt_base);
+        place(&l->rings, &at, rings, virt_base);
         place(&l->tables, &at, tables, virt_base);
         place(&l->stack, &at, 1, virt_base);
         l->virt_end = ROUND_UP(virt_base + (at << PAGE_SHIFT) + BOOT_PADDING, BOOT_ALIGN);
@@ -121,7 +122,7 @@ static int fits(const struct pv_layout *l, uint64_t ramdisk_frames, const char *
 }
 
 int pv_layout_make(struct pv_layout *l, const struct pv_kernel *k, uint64_t nr_pages,
-                   uint64_t ramdisk_frames, const char **why)
+                   uint64_t ramdisk_frames, unsigned rings, const char **why)
 {
     uint64_t virt_base = k->virt_base;
     *l = (struct pv_layout){.nr_pages = nr_pages, .virt_start = virt_base};
@@ -139,7 +140,7 @@ int pv_layout_make(struct pv_layout *l, const struct pv_kernel *k, uint64_t nr_p
     bool p2m_apart = k->init_p2m != NO_INIT_P2M;
     if (!p2m_apart)
         place(&l->p2m, &pfn, p2m_frames, virt_base);
-    if (!place_mapped(l, virt_base, pfn)) {
+    if (!place_mapped(l, virt_base, pfn, rings)) {
         *why = "the kernel leaves no room for its start of day behind it";
         return -XEN_ENOMEM;
     }

@@ -3,7 +3,8 @@
  * Where things lie in a new PV domain (xen/xen.h, "start-of-day memory layout"): arithmetic only,
  * the same for the hypervisor's first domain and for a toolstack's builder.
  *
- *   pfn 0 .. the kernel .. start_info .. page tables .. stack .. padding   mapped from virt_base on
+ *   pfn 0 .. the kernel .. start_info .. rings .. page tables .. stack .. padding
+ *                                                                mapped from virt_base on
  *   then, unmapped or mapped elsewhere: the P2M list with the tables that map it, the initial
  *   ramdisk
  */
@@ -27,6 +28,7 @@ struct pv_layout {
     struct pv_area p2m;        /* the list: one word a page of the domain */
     struct pv_area p2m_tables; /* page tables that map only the list: behind it */
     struct pv_area start_info;
+    struct pv_area rings;  /* pages shared with the store and the console's back-end */
     struct pv_area tables; /* its first frame is the L4 table */
     struct pv_area stack;
     uint64_t virt_start, virt_end; /* the bootstrap mapping: 4 MiB aligned at its end */
@@ -34,12 +36,13 @@ struct pv_layout {
 };
 
 /*
- * Lay out a domain of nr_pages, of which the last `ramdisk_frames` may be the ramdisk's. 0, or
+ * Lay out a domain of nr_pages, of which the last `ramdisk_frames` may be the ramdisk's, with
+ * `rings` pages for rings (0 for the first domain, which has none). 0, or
  * -XEN_ENOMEM with a sentence in *why when it does not fit, -XEN_EINVAL when the kernel asks for
  * what cannot be. No numbers that a kernel gives may do more.
  */
 int pv_layout_make(struct pv_layout *l, const struct pv_kernel *k, uint64_t nr_pages,
-                   uint64_t ramdisk_frames, const char **why) must_check;
+                   uint64_t ramdisk_frames, unsigned rings, const char **why) must_check;
 
 /* Tables of level 1..3 needed to map [start, end), page-aligned, beside one L4. */
 uint64_t pv_layout_tables(uint64_t start, uint64_t end);

@@ -57,7 +57,7 @@ static void make_layout(struct dom0 *b)
 {
     const char *why;
     uint64_t ramdisk = module_frames(b->ramdisk);
-    if (pv_layout_make(&b->layout, &b->kernel, dom0_nr_pages(ramdisk), ramdisk, &why))
+    if (pv_layout_make(&b->layout, &b->kernel, dom0_nr_pages(ramdisk), ramdisk, 0, &why))
         boot_stop("the control domain has %lu MiB (dom0_mem): %s",
                   dom0_nr_pages(ramdisk) / MIB_FRAMES, why);
 }

@@ -9,6 +9,7 @@
 #include <arch/cpu.h>
 
 #include "core/types.h"
+#include "x86/pte.h"
 
 #define X86_RFLAGS_CF    (1ul << 0)
 #define X86_RFLAGS_FIXED (1ul << 1)
@@ -54,21 +55,6 @@
 #define X86_CR4_SMEP       (1ul << 20)
 #define X86_CR4_SMAP       (1ul << 21)
 #define X86_CR4_PKE        (1ul << 22)
-
-#define PTE_PRESENT    (1ul << 0)
-#define PTE_WRITE      (1ul << 1)
-#define PTE_USER       (1ul << 2)
-#define PTE_PWT        (1ul << 3)
-#define PTE_PCD        (1ul << 4)
-#define PTE_ACCESSED   (1ul << 5)
-#define PTE_DIRTY      (1ul << 6)
-#define PTE_PAT        (1ul << 7) /* in an L1 entry */
-#define PTE_PSE        (1ul << 7) /* in an L2 or L3 entry */
-#define PTE_GLOBAL     (1ul << 8)
-#define PTE_AVAIL      (7ul << 9)
-#define PTE_NX         (1ul << 63)
-#define PTE_MFN_MASK   0x000ffffffffff000ul
-#define PTES_PER_TABLE 512u
 
 #define X86_TRAP_DE       0
 #define X86_TRAP_DB       1

@@ -18,12 +18,13 @@
 #define KERNEL(...) ((struct pv_kernel){.virt_base = LINUX_BASE, .init_p2m = NO_P2M, __VA_ARGS__})
 
 static const char *why;
+static unsigned rings; /* pages for rings that the next layouts have */
 
 static int make(struct pv_layout *l, struct pv_kernel k, uint64_t pages, uint64_t ramdisk)
 {
     why = NULL;
     alarm(10); /* arithmetic that does not end is a failure too */
-    int rc = pv_layout_make(l, &k, pages, ramdisk, &why);
+    int rc = pv_layout_make(l, &k, pages, ramdisk, rings, &why);
     alarm(0);
     return rc;
 }
@@ -62,8 +63,8 @@ static uint64_t tables_by_mapping(uint64_t start, uint64_t pages)
 /* Areas in order of their frames, none over another. */
 static bool apart(const struct pv_layout *l)
 {
-    const struct pv_area *areas[] = {&l->kernel, &l->ramdisk,    &l->p2m,  &l->p2m_tables,
-                                     &l->tables, &l->start_info, &l->stack};
+    const struct pv_area *areas[] = {&l->kernel, &l->ramdisk,    &l->p2m,   &l->p2m_tables,
+                                     &l->tables, &l->start_info, &l->stack, &l->rings};
     for (unsigned i = 0; i < ARRAY_SIZE(areas); i++) {
         if (areas[i]->pfn + areas[i]->frames > l->nr_pages)
             return false;
@@ -96,7 +97,8 @@ static void check_layout(const struct pv_layout *l, const struct pv_kernel *k, u
     MUST(l->kernel.va + l->kernel.frames * PAGE_SIZE >= k->virt_end);
     MUST(mapped_at(l, &l->kernel) && mapped_at(l, &l->start_info) && mapped_at(l, &l->tables) &&
          mapped_at(l, &l->stack));
-    MUST(l->start_info.frames == 1 && l->stack.frames == 1);
+    MUST(l->start_info.frames == 1 && l->stack.frames == 1 && l->rings.frames == rings);
+    MUST(mapped_at(l, &l->rings) && l->rings.pfn == l->start_info.pfn + 1);
     MUST(l->ramdisk.frames == ramdisk);
     MUST(k->mod_start_pfn || ramdisk == 0 ? l->ramdisk.va == 0 : mapped_at(l, &l->ramdisk));
     MUST(l->p2m.frames == (pages * 8 + PAGE_SIZE - 1) / PAGE_SIZE);
@@ -294,9 +296,12 @@ static void test_table_count(void)
 int main(void)
 {
     test_table_count();
-    test_many();
-    test_large();
-    test_small();
+    for (rings = 0; rings <= 2; rings += 2) {
+        test_many();
+        test_large();
+        test_small();
+    }
+    rings = 0;
     test_refused();
     return done();
 }

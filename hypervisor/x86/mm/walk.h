@@ -7,14 +7,9 @@
 #define X86_MM_WALK_H
 
 #include "core/types.h"
+#include "x86/pte.h"
 
 struct vcpu;
-
-/* Index of `va` in its table of a level (1..4). */
-static inline unsigned table_index(uint64_t va, unsigned level)
-{
-    return (va >> (PAGE_SHIFT + 9 * (level - 1))) & 511;
-}
 
 /*
  * The L1 table that maps `va` for the current vCPU, held (a reference and an FT_L1 reference: drop
