@@ -134,8 +134,10 @@ long domctl_create(struct vcpu *v, struct xen_domctl *op)
         return -XEN_ENOMEM;
     memcpy(config.handle, c->handle, sizeof(config.handle));
     rc = domain_create(id, &config, &d);
-    if (rc == 0)
+    if (rc == 0) {
+        arch_update_wallclock(d);
         op->domain = id.v;
+    }
     return rc;
 }
 
