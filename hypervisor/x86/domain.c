@@ -75,6 +75,11 @@ int arch_vcpu_create(struct vcpu *v)
     return fpu_vcpu_init(v);
 }
 
+void arch_vcpu_exit_work(struct vcpu *v)
+{
+    atomic_store(&v->arch.exit_work, true);
+}
+
 void arch_vcpu_free(struct vcpu *v)
 {
     fpu_vcpu_free(v);

@@ -17,7 +17,7 @@
 
 /* ---- From entry.S and back ---------------------------------------------------------------- */
 
-static_assert(__HYPERVISOR_iret == 23, "entry.S knows the number");
+static_assert(__HYPERVISOR_iret == 23 && VGCF_in_syscall == 0x100, "entry.S knows the numbers");
 
 void hypercall_entry(struct cpu_user_regs *regs)
 {
@@ -146,14 +146,12 @@ long callback_register(struct vcpu *v, struct callback_register *arg)
 
 long callback_unregister(struct vcpu *v, struct callback_unregister *arg)
 {
-    /* An event or a fault must always have somewhere to go. */
-    if (arg->type == CALLBACKTYPE_event || arg->type == CALLBACKTYPE_failsafe ||
-        arg->type == CALLBACKTYPE_syscall)
-        return -XEN_EINVAL;
-    struct callback *cb = callback_slot(v, arg->type);
-    if (cb == NULL)
+    if (callback_slot(v, arg->type) == NULL)
         return -XEN_ENOSYS;
-    *cb = (struct callback){0};
+    /* What programs and events can cause must have somewhere to go; NMIs can be done without. */
+    if (arg->type != CALLBACKTYPE_nmi)
+        return -XEN_EINVAL;
+    v->arch.nmi_callback = (struct callback){0};
     return 0;
 }
 

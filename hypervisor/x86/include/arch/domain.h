@@ -21,6 +21,7 @@ struct arch_vcpu {
     bool in_kernel;            /* guest mode: kernel (true) or user */
     bool fast_entry;           /* entry.S may enter the kernel's system-call handler itself */
     bool exit_work;            /* exit_to_guest_work() has something to do before the guest runs */
+    bool nmi_blocked;          /* in an NMI's handler, until its iret */
     uint8_t iopl;              /* virtual IOPL, as PHYSDEVOP_set_iopl or iret set it */
 
     mfn_t kernel_table, user_table; /* L4 in use; each with its references; INVALID_MFN: none */
