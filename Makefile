@@ -247,14 +247,17 @@ NEWLIB_SOURCE := /usr/src/newlib/newlib-3.3.0.tar.xz
 NEWLIB := $B/cache/newlib/3.3.0-$(firstword $(shell echo '$(GUEST_CODEGEN)' | cksum))
 NEWLIB_LIBC := $(NEWLIB)/lib/libc.a
 
+GUEST_COMPILER_INCLUDE := $(shell $(CC) -print-file-name=include)
+GUEST_LIBGCC := $(shell gcc -print-libgcc-file-name)
+
 # _POSIX_*: newlib declares clock_gettime() and nanosleep() for systems that say they have them.
 GUEST_CFLAGS = -std=gnu11 $(GUEST_CODEGEN) -fno-omit-frame-pointer -D_POSIX_TIMERS=1 \
-	-D_POSIX_MONOTONIC_CLOCK=1 -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
+	-D_POSIX_MONOTONIC_CLOCK=1 -nostdinc -isystem $(GUEST_COMPILER_INCLUDE) \
 	-isystem $(NEWLIB)/include -isystem $G/include -I$(GL)/include
 GUEST_LDFLAGS := -static -nostdlib -Wl,--gc-sections -Wl,--build-id=none \
 	-Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,-T,$(GL)/guest.lds
 GUEST_LIBS = -Wl,--start-group $G/libpvguest.a -L$(NEWLIB)/lib -lm -lc \
-	$(shell gcc -print-libgcc-file-name) -Wl,--end-group
+	$(GUEST_LIBGCC) -Wl,--end-group
 
 # In tests/guest, a file without main() supports the others; so do those in NAME/ for NAME.c.
 GT := tests/guest
