@@ -166,7 +166,7 @@ long vcpu_op_register_info(struct vcpu *v, struct vcpu_register_vcpu_info *arg)
 
     if (arg->offset > PAGE_SIZE - sizeof(struct vcpu_info) ||
         arg->offset % _Alignof(struct vcpu_info) != 0)
-        return -XEN_EINVAL;
+        return -XEN_ENXIO;
     if (v != current_vcpu() && !(READ_ONCE(v->pause_flags) & VPF_DOWN))
         return -XEN_EINVAL;
     if (!mfn_eq(v->info_mfn, INVALID_MFN))

@@ -184,11 +184,11 @@ static void test_info(void)
 
     begin();
     reg.offset = last + 8;
-    is(vcpu_op_register_info(v, &reg), -XEN_EINVAL, "across the page's end");
+    is(vcpu_op_register_info(v, &reg), -XEN_ENXIO, "across the page's end");
     reg.offset = ~0u;
-    is(vcpu_op_register_info(v, &reg), -XEN_EINVAL);
+    is(vcpu_op_register_info(v, &reg), -XEN_ENXIO);
     reg.offset = 4;
-    is(vcpu_op_register_info(v, &reg), -XEN_EINVAL, "misaligned");
+    is(vcpu_op_register_info(v, &reg), -XEN_ENXIO, "misaligned");
     reg.offset = 64;
     reg.mfn = ~0ull;
     is(vcpu_op_register_info(v, &reg), -XEN_EINVAL, "no frame of the guest's");
