@@ -6,6 +6,7 @@
 #include "core/lib.h"
 #include "x86/bounce.h"
 #include "x86/debugreg.h"
+#include "x86/emulate/control.h"
 #include "x86/emulate/ports.h"
 #include "x86/fpu.h"
 #include "x86/mm/root.h"
@@ -70,6 +71,7 @@ int arch_vcpu_create(struct vcpu *v)
     v->arch.cr0 = GUEST_CR0;
     if (v->domain->is_idle)
         return 0;
+    v->arch.cr4 = control_guest_cr4(0);
     debugreg_vcpu_init(v);
     ports_update_iopl(v);
     return fpu_vcpu_init(v);
