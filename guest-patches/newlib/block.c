@@ -304,7 +304,6 @@ static int run(struct block *b, struct job *job)
     while (!b->broken && (!job->started || job->left || any_busy(b))) {
         struct transfer *t;
         bool taken = false;
-        int error;
 
         while ((job->left || !job->started) && !job->error && (t = idle_transfer(b)))
             start(b, t, job);
@@ -313,7 +312,7 @@ static int run(struct block *b, struct job *job)
             job->left = 0;
         if (!take_answers(b, job, &taken))
             b->broken = true;
-        else if (!taken && (error = xenbus_wait(&b->bus, 0)) != 0)
+        else if (!taken && xenbus_wait(&b->bus, 0) != 0)
             b->broken = true;
     }
     return b->broken ? EIO : job->error;
