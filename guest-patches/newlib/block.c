@@ -310,9 +310,7 @@ static int run(struct block *b, struct job *job)
         push(b);
         if (job->error)
             job->left = 0;
-        if (!take_answers(b, job, &taken))
-            b->broken = true;
-        else if (!taken && xenbus_wait(&b->bus, 0) != 0)
+        if (!take_answers(b, job, &taken) || (!taken && xenbus_wait(&b->bus, 0) != 0))
             b->broken = true;
     }
     return b->broken ? EIO : job->error;
