@@ -73,9 +73,10 @@ long vcpu_op_is_up(struct vcpu *v, void *arg)
     return !(READ_ONCE(v->pause_flags) & VPF_DOWN);
 }
 
-long vcpu_op_send_nmi(struct vcpu *v, void *arg)
+long vcpu_op_send_nmi(struct vcpu *v, vaddr_t *arg)
 {
-    (void)arg;
+    if (arg->v != 0) /* xen/vcpu.h: "@extra_arg == NULL" */
+        return -XEN_EINVAL;
     vcpu_send_nmi(v);
     return 0;
 }

@@ -309,11 +309,11 @@ void exit_to_guest_work(struct cpu_user_regs *regs);
 /* As on a CPU, an NMI's handler is not interrupted by another before its iret. */
 static void deliver_nmi(struct vcpu *v)
 {
-    if (!atomic_swap(&v->nmi_pending, false) || v->arch.nmi_callback.address == 0)
+    if (!atomic_swap(&v->nmi_pending, false) || v->arch.trap[X86_TRAP_NMI].address == 0)
         return;
     v->arch.nmi_blocked = true;
     bounce_update_fast_entry(v);
-    bounce_to_kernel(v, v->arch.nmi_callback.address, BOUNCE_MASK_EVENTS, 0);
+    bounce_to_kernel(v, v->arch.trap[X86_TRAP_NMI].address, BOUNCE_MASK_EVENTS, 0);
 }
 
 void exit_to_guest_work(struct cpu_user_regs *regs)

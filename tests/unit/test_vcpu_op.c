@@ -93,7 +93,9 @@ static void test_nmi_and_physid(void)
     struct vcpu_get_physid id = {0};
 
     begin();
-    is(vcpu_op_send_nmi(w, NULL), 0);
+    is(vcpu_op_send_nmi(w, &(vaddr_t){1}), -XEN_EINVAL, "an NMI takes no argument");
+    ok(!w->nmi_pending);
+    is(vcpu_op_send_nmi(w, &(vaddr_t){0}), 0);
     ok(w->nmi_pending && !v->nmi_pending, "an NMI for the one that was named");
     is(vcpu_op_get_physid(v, &id), -XEN_EINVAL, "no physical identifiers");
     end();

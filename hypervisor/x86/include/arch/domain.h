@@ -37,7 +37,7 @@ struct arch_vcpu {
     bool failsafe_due;       /* a selector could not be loaded: the failsafe callback is owed */
     struct trap_info trap[256];
     struct callback event_callback, failsafe_callback, syscall_callback, syscall32_callback,
-        sysenter_callback, nmi_callback;
+        sysenter_callback;
 
     uint64_t cr0, cr2, cr4; /* as the guest believes them; cr2 is in vcpu_info too */
     uint64_t debugreg[8];
