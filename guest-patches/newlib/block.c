@@ -304,16 +304,13 @@ static int run(struct block *b, struct job *job)
     while (!b->broken && (!job->started || job->left || any_busy(b))) {
         struct transfer *t;
         bool taken = false;
-        int error;
 
         while ((job->left || !job->started) && !job->error && (t = idle_transfer(b)))
             start(b, t, job);
         push(b);
         if (job->error)
             job->left = 0;
-        if (!take_answers(b, job, &taken))
-            b->broken = true;
-        else if (!taken && (error = xenbus_wait(&b->bus, 0)) != 0)
+        if (!take_answers(b, job, &taken) || (!taken && xenbus_wait(&b->bus, 0) != 0))
             b->broken = true;
     }
     return b->broken ? EIO : job->error;

@@ -47,7 +47,9 @@
 
         .bss
         .balign 4096
-        .globl  first_stack
+        .globl  first_stack, first_stack_guard
+first_stack_guard:
+        .skip   4096
 first_stack:
         .skip   STACK_SIZE
 first_stack_end:

@@ -11,26 +11,35 @@
 
 #include <pv/hypercall.h>
 
+/*
+ * One word, which changes at once: a handler on the owner's vCPU finds the lock taken or free, and
+ * leaves it as it was.
+ */
 struct __lock {
-    unsigned owner; /* vCPU + 1; 0: free */
-    unsigned depth;
+    unsigned
+        word; /* 0: free; else the owner's vCPU + 1, and in the low bits how often it took it */
 };
+#define OWNER_SHIFT 16
 
 struct __lock __lock___sinit_recursive_mutex, __lock___sfp_recursive_mutex;
 struct __lock __lock___atexit_recursive_mutex, __lock___malloc_recursive_mutex;
 struct __lock __lock___env_recursive_mutex, __lock___at_quick_exit_mutex;
 struct __lock __lock___tz_mutex, __lock___dd_hash_mutex, __lock___arc4random_mutex;
 
+static bool lock_change(struct __lock *lock, unsigned from, unsigned to)
+{
+    return __atomic_compare_exchange_n(&lock->word, &from, to, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED);
+}
+
 static bool lock_try(struct __lock *lock)
 {
-    unsigned me = this_vcpu() + 1, free = 0;
+    unsigned me = (this_vcpu() + 1) << OWNER_SHIFT;
+    unsigned word = __atomic_load_n(&lock->word, __ATOMIC_RELAXED);
 
-    if (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) != me &&
-        !__atomic_compare_exchange_n(&lock->owner, &free, me, false, __ATOMIC_ACQUIRE,
-                                     __ATOMIC_RELAXED))
-        return false;
-    lock->depth++;
-    return true;
+    if (word >> OWNER_SHIFT == me >> OWNER_SHIFT)
+        return lock_change(lock, word, word + 1);
+    return word == 0 && lock_change(lock, 0, me | 1);
 }
 
 void __retarget_lock_init_recursive(_LOCK_T *lock)
@@ -58,8 +67,10 @@ int __retarget_lock_try_acquire_recursive(_LOCK_T lock)
 
 void __retarget_lock_release_recursive(_LOCK_T lock)
 {
-    if (--lock->depth == 0)
-        __atomic_store_n(&lock->owner, 0, __ATOMIC_RELEASE);
+    unsigned word = __atomic_load_n(&lock->word, __ATOMIC_RELAXED);
+    unsigned depth = word & ((1u << OWNER_SHIFT) - 1);
+
+    (void)lock_change(lock, word, depth == 1 ? 0 : word - 1);
 }
 
 void __retarget_lock_init(_LOCK_T *lock)

@@ -27,7 +27,7 @@ struct vcpu_local *vcpu_locals[MAX_VCPUS];
 
 static uint8_t shared_page[PAGE_SIZE] __attribute__((aligned(4096)));
 static struct vcpu_local first_vcpu;
-extern char first_stack[];
+extern char first_stack[], first_stack_guard[];
 
 typedef void initializer(void);
 extern initializer *init_array_start[], *init_array_end[];
@@ -86,6 +86,12 @@ static void shared_info_map(void)
     first_vcpu.info = &shared_info->vcpu_info[0];
 }
 
+/* What grows beyond the stack is to trap, and not to overwrite data. */
+static void stack_guard(void)
+{
+    (void)HYPERVISOR_update_va_mapping((unsigned long)first_stack_guard, 0, UVMF_INVLPG);
+}
+
 /* The words of the command line; "..." holds blanks and may be part of a word. */
 static int arguments_split(char *line, char **argv)
 {
@@ -137,6 +143,7 @@ void start_first(const struct start_info *info)
     start_info = info;
     first_vcpu_init();
     shared_info_map();
+    stack_guard();
     trap_init();
     console_init();
     memory_init();

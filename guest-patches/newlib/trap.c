@@ -122,7 +122,7 @@ static const char *const names[TRAP_VECTORS] = {
 static const char *vector_name(uint64_t vector)
 {
     if (vector == USER_FAILSAFE)
-        return "failsafe callback: this frame cannot be returned to";
+        return "failsafe callback: a data segment cannot be loaded";
     return vector < TRAP_VECTORS && names[vector] ? names[vector] : "trap";
 }
 

@@ -218,6 +218,8 @@ enum machine_end {
 };
 /* The machine ends, on the control domain's wish or because it is no more. */
 void arch_machine_end(enum machine_end how) noreturn_fn;
+/* v has something to do before it enters the guest again: any CPU may say so. */
+void arch_vcpu_exit_work(struct vcpu *v);
 /* Make sure that CPU leaves guest mode or halt soon and looks at its softirqs. */
 void arch_kick_cpu(unsigned cpu);
 /* vcpu_time_info of v (in its vcpu_info and registered area) brought up to date. */

@@ -32,24 +32,32 @@ static int named_domain(struct vcpu *v, uint16_t id, struct domain **d)
     return ret == -XEN_EPERM ? GNTST_permission_denied : GNTST_bad_domain;
 }
 
-/* Write the frame numbers of the table, or of its status array, to the guest. */
-static long write_frame_list(struct domain *d, vaddr_t list, uint32_t count, bool status)
+/* Write the frame numbers of the table, or of its status array, to the guest. GNTST_*. */
+static int write_frame_list(struct domain *d, vaddr_t list, uint32_t count, bool status)
 {
     for (uint32_t i = 0; i < count; i++) {
         uint64_t frame = grant_table_frame(d, i, status).v;
 
         if (guest_write(VADDR(list.v + i * sizeof(frame)), &frame))
-            return -XEN_EFAULT;
+            return GNTST_bad_virt_addr;
     }
-    return 0;
+    return GNTST_okay;
+}
+
+/* A list begins where a guest may have one; whether all of it is mapped is seen later. */
+static bool list_place_ok(vaddr_t list)
+{
+    return guest_range_ok(list, sizeof(uint64_t));
 }
 
 static long setup_table(struct vcpu *v, void *arg)
 {
     struct gnttab_setup_table *op = arg;
+    vaddr_t list = HANDLE_VA(op->frame_list);
     struct domain *d;
-    long ret = 0;
 
+    if (!list_place_ok(list))
+        return -XEN_EFAULT;
     op->status = (int16_t)named_domain(v, op->dom, &d);
     if (op->status != GNTST_okay)
         return 0;
@@ -58,17 +66,19 @@ static long setup_table(struct vcpu *v, void *arg)
         op->status = GNTST_general_error;
     unlock(&d->grant->lock);
     if (op->status == GNTST_okay)
-        ret = write_frame_list(d, HANDLE_VA(op->frame_list), op->nr_frames, false);
+        op->status = (int16_t)write_frame_list(d, list, op->nr_frames, false);
     domain_put(d);
-    return ret;
+    return 0;
 }
 
 static long get_status_frames(struct vcpu *v, void *arg)
 {
     struct gnttab_get_status_frames *op = arg;
+    vaddr_t list = HANDLE_VA(op->frame_list);
     struct domain *d;
-    long ret = 0;
 
+    if (!list_place_ok(list))
+        return -XEN_EFAULT;
     op->status = (int16_t)named_domain(v, op->dom, &d);
     if (op->status != GNTST_okay)
         return 0;
@@ -77,9 +87,9 @@ static long get_status_frames(struct vcpu *v, void *arg)
         op->status = op->nr_frames ? GNTST_general_error : GNTST_okay;
     unlock(&d->grant->lock);
     if (op->status == GNTST_okay)
-        ret = write_frame_list(d, HANDLE_VA(op->frame_list), op->nr_frames, true);
+        op->status = (int16_t)write_frame_list(d, list, op->nr_frames, true);
     domain_put(d);
-    return ret;
+    return 0;
 }
 
 static long query_size(struct vcpu *v, void *arg)
@@ -265,8 +275,6 @@ static long cache_flush(struct vcpu *v, void *arg)
     if (op->offset >= PAGE_SIZE || op->length > PAGE_SIZE ||
         op->offset + op->length > (int)PAGE_SIZE)
         return -XEN_EINVAL;
-    if (op->op & GNTTAB_CACHE_SOURCE_GREF)
-        return -XEN_EOPNOTSUPP;
     if (op->op & ~(GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL))
         return -XEN_EINVAL;
     if (op->length == 0 || op->op == 0)
@@ -310,27 +318,32 @@ union grant_arg {
     struct gnttab_cache_flush cache;
 };
 
-enum arity { ONE, MANY };
+/* ANY: there is one element, whatever the count says. */
+enum arity { ONE, MANY, ANY };
+
+/* Element size, and the part of it that is written back. */
+#define WHOLE(type) sizeof(struct type), 0, sizeof(struct type)
+#define ONLY(type, field)                                                                          \
+    sizeof(struct type), offsetof(struct type, field), MEMBER_SIZE(type, field)
+#define MEMBER_SIZE(type, field) sizeof(((struct type *)NULL)->field)
 
 /* Dumping a table (GNTTABOP_dump_table) is for debugging, and answers -ENOSYS as on Xen. */
 static const struct grant_op {
     long (*run)(struct vcpu *v, void *arg); /* NULL: an unmap, which is done in batches */
-    uint16_t size;
-    uint16_t arity;
+    uint16_t arity, size, out, out_size;
 } grant_ops[] = {
-    [GNTTABOP_map_grant_ref] = {map, sizeof(struct gnttab_map_grant_ref), MANY},
-    [GNTTABOP_unmap_grant_ref] = {NULL, sizeof(struct gnttab_unmap_grant_ref), MANY},
-    [GNTTABOP_setup_table] = {setup_table, sizeof(struct gnttab_setup_table), ONE},
-    [GNTTABOP_transfer] = {transfer, sizeof(struct gnttab_transfer), MANY},
-    [GNTTABOP_copy] = {copy, sizeof(struct gnttab_copy), MANY},
-    [GNTTABOP_query_size] = {query_size, sizeof(struct gnttab_query_size), ONE},
-    [GNTTABOP_unmap_and_replace] = {NULL, sizeof(struct gnttab_unmap_and_replace), MANY},
-    [GNTTABOP_set_version] = {set_version, sizeof(struct gnttab_set_version), ONE},
-    [GNTTABOP_get_status_frames] = {get_status_frames, sizeof(struct gnttab_get_status_frames),
-                                    ONE},
-    [GNTTABOP_get_version] = {get_version, sizeof(struct gnttab_get_version), ONE},
-    [GNTTABOP_swap_grant_ref] = {swap_grant_ref, sizeof(struct gnttab_swap_grant_ref), MANY},
-    [GNTTABOP_cache_flush] = {cache_flush, sizeof(struct gnttab_cache_flush), MANY},
+    [GNTTABOP_map_grant_ref] = {map, MANY, WHOLE(gnttab_map_grant_ref)},
+    [GNTTABOP_unmap_grant_ref] = {NULL, MANY, WHOLE(gnttab_unmap_grant_ref)},
+    [GNTTABOP_setup_table] = {setup_table, ONE, ONLY(gnttab_setup_table, status)},
+    [GNTTABOP_transfer] = {transfer, MANY, ONLY(gnttab_transfer, status)},
+    [GNTTABOP_copy] = {copy, MANY, ONLY(gnttab_copy, status)},
+    [GNTTABOP_query_size] = {query_size, ONE, WHOLE(gnttab_query_size)},
+    [GNTTABOP_unmap_and_replace] = {NULL, MANY, WHOLE(gnttab_unmap_and_replace)},
+    [GNTTABOP_set_version] = {set_version, ANY, WHOLE(gnttab_set_version)},
+    [GNTTABOP_get_status_frames] = {get_status_frames, ONE, ONLY(gnttab_get_status_frames, status)},
+    [GNTTABOP_get_version] = {get_version, ANY, ONLY(gnttab_get_version, version)},
+    [GNTTABOP_swap_grant_ref] = {swap_grant_ref, MANY, ONLY(gnttab_swap_grant_ref, status)},
+    [GNTTABOP_cache_flush] = {cache_flush, MANY, sizeof(struct gnttab_cache_flush), 0, 0},
 };
 
 /* One of the two unmap operations; they differ in their second address. */
@@ -381,7 +394,8 @@ static long run_element(struct vcpu *v, const struct grant_op *op, vaddr_t va)
         return -XEN_EFAULT;
     ret = op->run(v, &arg);
     /* set_version tells the version in force when it refuses, too. */
-    if (ret != -XEN_EFAULT && guest_copy_out(va, &arg, op->size))
+    if (ret != -XEN_EFAULT &&
+        guest_copy_out(VADDR(va.v + op->out), (const char *)&arg + op->out, op->out_size))
         ret = -XEN_EFAULT;
     return ret;
 }
@@ -402,6 +416,8 @@ long hc_grant_table_op(struct vcpu *v, struct hypercall_args *a)
     op = &grant_ops[array_index_nospec(cmd, ARRAY_SIZE(grant_ops))];
     if (op->arity == ONE && count != 1)
         return -XEN_EINVAL;
+    if (op->arity == ANY)
+        count = 1;
     while (done < count && ret == 0) {
         if (done > 0 && preempt_wanted()) {
             uint64_t args[3] = {cmd, array.v + done * op->size, count - done};

@@ -9,7 +9,6 @@
 
 #include "core/frame.h"
 #include "core/grant_internal.h"
-#include "core/heap.h"
 #include "core/lib.h"
 
 /* A pinned grant. */
@@ -86,6 +85,17 @@ static int claim_frame(struct side *s, mfn_t frame, const struct domain *owner)
     return GNTST_okay;
 }
 
+/* By its number only a frame of the caller's own can be named, as DOMID_SELF's. */
+static int refuse_frame_of(domid_t id)
+{
+    struct domain *d = domain_get(id);
+
+    if (!d)
+        return GNTST_bad_domain;
+    domain_put(d);
+    return GNTST_permission_denied;
+}
+
 /* On failure too, what has been claimed is given back by drop_side(). */
 static int claim_side(struct side *s, struct domain *d, const struct gnttab_copy_ptr *ptr,
                       bool by_grant)
@@ -95,7 +105,7 @@ static int claim_side(struct side *s, struct domain *d, const struct gnttab_copy
 
     if (!by_grant) {
         if (ptr->domid != DOMID_SELF)
-            return GNTST_permission_denied;
+            return refuse_frame_of(DOMID(ptr->domid));
         s->length = (unsigned)PAGE_SIZE;
         return claim_frame(s, MFN(ptr->u.gmfn), d);
     }
@@ -160,64 +170,51 @@ long grant_op_copy(struct vcpu *v, struct gnttab_copy *op)
 
 /* ---- Transfer ------------------------------------------------------------------------------ */
 
-/*
- * What the receiver gets is a fresh frame with the contents of the one given: mappings of that
- * one which the giver or others still have do not reach it. *frame belongs to `to` on success.
- */
-static int give_copy(struct domain *to, domid_t from, uint32_t ref, mfn_t old, mfn_t *frame)
+/* A frame that is nobody's goes to `to`; on failure it is gone. GNTST_*. */
+static int give_frame(struct domain *to, domid_t from, uint32_t ref, mfn_t frame)
 {
-    mfn_t copy = heap_alloc_frames(0, HEAP_DIRTY);
     pfn_t slot;
     int ret;
 
-    if (mfn_eq(copy, INVALID_MFN))
-        return GNTST_address_too_big; /* as Xen says when a copy cannot be made */
-    memcpy(mfn_to_virt(copy), mfn_to_virt(old), PAGE_SIZE);
-    if (frame_assign(to, copy, 0)) {
-        heap_free_frames(copy, 0, true);
+    if (frame_attach(to, frame)) {
+        frame_discard(frame);
         return GNTST_general_error;
     }
     ret = grant_commit_transfer(to, ref, from, &slot);
     if (ret != GNTST_okay) {
-        /* Assigned a moment ago: only the end of `to` can have released it before us. */
-        (void)!frame_release(to, copy);
+        /* Attached a moment ago: only `to` itself, or its end, can have released it before us. */
+        (void)!frame_release(to, frame);
         return ret;
     }
-    m2p_set(copy, slot);
-    *frame = copy;
+    m2p_set(frame, slot);
+    grant_complete_transfer(to, ref, frame);
     return GNTST_okay;
 }
 
-/* Whatever comes of it, the giver has lost the frame: so the ABI says (xen/grant_table.h). */
-static int transfer_frame(struct domain *d, const struct gnttab_transfer *op, mfn_t old)
-{
-    struct domain *to = domain_get(DOMID(op->domid));
-    mfn_t frame;
-    int ret;
-
-    if (!to)
-        return GNTST_bad_domain;
-    ret = to->is_dying || !to->grant ? GNTST_general_error
-                                     : give_copy(to, d->id, op->ref, old, &frame);
-    if (ret == GNTST_okay)
-        grant_complete_transfer(to, op->ref, frame);
-    domain_put(to);
-    return ret;
-}
-
+/*
+ * The giver may have nothing left that refers to the frame; then what its CPUs may still have in
+ * their TLBs goes, too. Whatever comes of it after that, the giver has lost the frame: so the ABI
+ * says (xen/grant_table.h).
+ */
 long grant_op_transfer(struct vcpu *v, struct gnttab_transfer *op)
 {
-    struct domain *d = v->domain;
-    mfn_t old = MFN(op->mfn);
+    struct domain *d = v->domain, *to;
+    mfn_t frame = MFN(op->mfn);
 
-    /* The caller's, no page table or descriptor page, and not given back already. */
-    op->status = GNTST_bad_page;
-    if (!mfn_valid(old) || frame_get_both(old, d, FT_WRITABLE))
+    if (frame_detach(d, frame)) {
+        op->status = GNTST_bad_page;
         return 0;
-    if (frame_release(d, old) == 0) {
-        m2p_set(old, INVALID_M2P);
-        op->status = (int16_t)transfer_frame(d, op, old);
     }
-    frame_put_both(old);
+    m2p_set(frame, INVALID_M2P);
+    arch_grant_flush(d);
+    to = domain_get(DOMID(op->domid));
+    if (to && !to->is_dying && to->grant) {
+        op->status = (int16_t)give_frame(to, d->id, op->ref, frame);
+    } else {
+        op->status = to ? GNTST_general_error : GNTST_bad_domain;
+        frame_discard(frame);
+    }
+    if (to)
+        domain_put(to);
     return 0;
 }

@@ -212,7 +212,7 @@ static int claim(struct grant_table *gt, uint32_t handle, uint64_t host_addr, ui
         ret = GNTST_bad_handle;
     } else if ((wanted & live->mapped & GNTMAP_device_map) &&
                dev_bus_addr != mfn_to_maddr(live->frame).v) {
-        ret = GNTST_general_error;
+        ret = GNTST_bad_dev_addr;
     } else {
         *parts = wanted & live->mapped;
         live->mapped &= (uint8_t) ~*parts;

@@ -201,7 +201,7 @@ int grant_commit_transfer(struct domain *d, uint32_t ref, domid_t from, pfn_t *s
     lock(&gt->lock);
     if (ref >= grant_entries(gt)) {
         unlock(&gt->lock);
-        return GNTST_bad_gntref;
+        return GNTST_general_error; /* as for every entry that does not accept */
     }
     ref = (uint32_t)array_index_nospec(ref, grant_entries(gt));
     h.word = READ_ONCE(*header_word(gt, ref));

@@ -216,10 +216,22 @@ static void check_not_free(mfn_t mfn)
             panic("frame %#lx was freed twice", (unsigned long)mfn.v);
     }
 }
+
+/* So that what is used after it was freed, or given out without having been set, is known again. */
+static void poison(mfn_t mfn, unsigned order)
+{
+    memset(mfn_to_virt(mfn), POISON, PAGE_SIZE << order);
+}
 #else
 static void check_not_free(mfn_t mfn)
 {
     (void)mfn;
+}
+
+static void poison(mfn_t mfn, unsigned order)
+{
+    (void)mfn;
+    (void)order;
 }
 #endif
 
@@ -233,6 +245,8 @@ void heap_free_frames(mfn_t mfn, unsigned order, bool dirty)
         BUG_ON(frame_is_owned(f) || frame_is_free_head(f));
         frame_free_erase(f);
     }
+    if (dirty)
+        poison(mfn, order);
     b.stamp = arch_tlb_stamp();
 
     unsigned long flags = lock_irqsave(&heap.lock);

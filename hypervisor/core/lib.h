@@ -49,6 +49,9 @@ void assert_failed(const char *what, const char *file, int line) noreturn_fn;
             assert_failed(#cond, __FILE__, __LINE__);                                              \
     } while (0)
 
+/* What a debug build fills memory with that is free, and stack that is not in use. */
+#define POISON 0xdb
+
 /* Checked in a debug build. */
 #ifdef PARAVANE_DEBUG
 #define ASSERT(cond) BUG_ON(!(cond))

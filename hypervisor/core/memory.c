@@ -54,7 +54,7 @@ long memory_machphys_mapping(struct vcpu *v, struct xen_machphys_mapping *arg)
     (void)v;
     arg->v_start = M2P_VIRT_START;
     arg->v_end = M2P_VIRT_END;
-    arg->max_mfn = (M2P_VIRT_END - M2P_VIRT_START) / sizeof(xen_pfn_t) - 1;
+    arg->max_mfn = (e820_ram_end(&e820) >> PAGE_SHIFT) - 1;
     return 0;
 }
 
@@ -87,10 +87,11 @@ static uint64_t max_pages(const struct domain *d)
     return READ_ONCE(d->max_pages);
 }
 
-/* What a PV guest says itself, for the toolstack that saves it. */
+/* What a PV guest says itself, for the toolstack that saves it; page 0 when it says nothing. */
 static uint64_t maximum_gpfn(const struct domain *d)
 {
-    return READ_ONCE(d->shared->arch.max_pfn) - 1;
+    uint64_t pages = READ_ONCE(d->shared->arch.max_pfn);
+    return pages ? pages - 1 : 0;
 }
 
 static long ask_domain(struct vcpu *v, xen_domid_t id, uint64_t (*question)(const struct domain *))

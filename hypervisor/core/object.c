@@ -16,7 +16,6 @@
 #include "core/lock.h"
 
 #define SLAB_MAGIC 0x51ab51abu
-#define POISON     0xdb /* what a freed object is filled with in a debug build */
 
 struct slab {
     struct slab *next, *prev; /* slabs of the class with a free object */

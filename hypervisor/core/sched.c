@@ -104,11 +104,18 @@ static void call_idle_cpus(struct runqueue *q)
     }
 }
 
-/* v may wait here: queue it, and make this or an idle CPU look. q's lock held. */
-static void enqueue(struct runqueue *q, struct vcpu *v, ns_t when)
+/*
+ * v may wait here: queue it, and make this or an idle CPU look. q's lock held.
+ *
+ * One that was just displaced (or yielded) is measured against what its successor was chosen by,
+ * which is not charged for the switch here: else v would be before it again, and the two could take
+ * the CPU from each other without end, neither coming to run.
+ */
+static void enqueue(struct runqueue *q, struct vcpu *v, bool displaced, ns_t when)
 {
     runstate_change(v, RUNSTATE_runnable, when);
-    runqueue_charge(q, q->current, when);
+    if (!displaced)
+        runqueue_charge(q, q->current, when);
     runqueue_place(q, v);
     runqueue_insert(q, v);
     if (preempts(q, v)) {
@@ -124,7 +131,7 @@ static void enqueue(struct runqueue *q, struct vcpu *v, ns_t when)
  * One step of waking v, with q locked: true when nothing is left to do. False: v was moved to
  * another queue, and is to be queued there. `moved` says that this happened before.
  */
-static bool wake_step(struct runqueue *q, struct vcpu *v, bool moved)
+static bool wake_step(struct runqueue *q, struct vcpu *v, bool displaced, bool moved)
 {
     ns_t when = now();
     unsigned cpu;
@@ -146,11 +153,12 @@ static bool wake_step(struct runqueue *q, struct vcpu *v, bool moved)
         runqueue_leave(q, v, cpu, when);
         return false;
     }
-    enqueue(q, v, when);
+    enqueue(q, v, displaced && !moved, when);
     return true;
 }
 
-void vcpu_wake(struct vcpu *v)
+/* `displaced`: it has just given way to another on its CPU. */
+static void make_wait(struct vcpu *v, bool displaced)
 {
     bool moved = false, done;
 
@@ -160,7 +168,7 @@ void vcpu_wake(struct vcpu *v)
         unsigned long flags;
         struct runqueue *q = vcpu_lock_queue(v, &flags);
 
-        done = wake_step(q, v, moved);
+        done = wake_step(q, v, displaced, moved);
         /* choose_cpu() has made an idle CPU look busy; if v then did not stay there, let it look.
          */
         if (done && moved)
@@ -168,6 +176,11 @@ void vcpu_wake(struct vcpu *v)
         moved = true;
         unlock_irqrestore(&q->lock, flags);
     } while (!done);
+}
+
+void vcpu_wake(struct vcpu *v)
+{
+    make_wait(v, false);
 }
 
 bool vcpu_unblock(struct vcpu *v)
@@ -483,6 +496,6 @@ void sched_switched(struct vcpu *prev)
     prev->sched.requeue = false;
     unlock_irqrestore(&q->lock, flags);
     if (requeue)
-        vcpu_wake(prev);
+        make_wait(prev, true);
     balance(&this_cpu(runqueue));
 }

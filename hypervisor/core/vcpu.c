@@ -133,5 +133,8 @@ void vcpu_raise_upcall(struct vcpu *v)
 
 void vcpu_send_nmi(struct vcpu *v)
 {
-    poke(v, !atomic_swap(&v->nmi_pending, true));
+    bool was = atomic_swap(&v->nmi_pending, true);
+
+    arch_vcpu_exit_work(v);
+    poke(v, !was);
 }

@@ -74,9 +74,10 @@ long vcpu_op_is_up(struct vcpu *v, void *arg)
     return !(READ_ONCE(v->pause_flags) & VPF_DOWN);
 }
 
-long vcpu_op_send_nmi(struct vcpu *v, void *arg)
+long vcpu_op_send_nmi(struct vcpu *v, vaddr_t *arg)
 {
-    (void)arg;
+    if (arg->v != 0) /* xen/vcpu.h: "@extra_arg == NULL" */
+        return -XEN_EINVAL;
     vcpu_send_nmi(v);
     return 0;
 }
@@ -167,7 +168,7 @@ long vcpu_op_register_info(struct vcpu *v, struct vcpu_register_vcpu_info *arg)
 
     if (arg->offset > PAGE_SIZE - sizeof(struct vcpu_info) ||
         arg->offset % _Alignof(struct vcpu_info) != 0)
-        return -XEN_EINVAL;
+        return -XEN_ENXIO;
     if (v != current_vcpu() && !(READ_ONCE(v->pause_flags) & VPF_DOWN))
         return -XEN_EINVAL;
     if (!mfn_eq(v->info_mfn, INVALID_MFN))

@@ -45,6 +45,7 @@ void asm_offsets(void)
     DEFINE(IRET_rax, offsetof(struct iret_context, rax));
     DEFINE(IRET_r11, offsetof(struct iret_context, r11));
     DEFINE(IRET_rcx, offsetof(struct iret_context, rcx));
+    DEFINE(IRET_flags, offsetof(struct iret_context, flags));
     DEFINE(IRET_rip, offsetof(struct iret_context, rip));
     DEFINE(IRET_cs, offsetof(struct iret_context, cs));
     DEFINE(IRET_rflags, offsetof(struct iret_context, rflags));

@@ -31,7 +31,7 @@ void bounce_update_fast_entry(struct vcpu *v)
     v->arch.entry_frame = (v->arch.kernel_sp & ~15ull) - 7 * sizeof(uint64_t);
     v->arch.fast_entry = v->arch.syscall_callback.address != 0 &&
                          v->arch.syscall_callback.disables_events && !iopl_in_frames &&
-                         v->arch.cr3_user != 0 &&
+                         v->arch.cr3_user != 0 && !v->arch.nmi_blocked &&
                          guest_range_ok(VADDR(v->arch.entry_frame), 7 * sizeof(uint64_t));
 }
 

@@ -113,7 +113,7 @@ static int context_commit(struct vcpu *v, const struct vcpu_guest_context *c)
         rc = root_set_user(v, maddr_to_mfn(MADDR(c->ctrlreg[1])));
     if (rc) {
         segdesc_release_gdt(gdt, entries);
-        return rc;
+        return rc == -XEN_ERESTART ? rc : -XEN_EINVAL; /* whatever is wrong with the frame */
     }
     segdesc_install_gdt(v, gdt, DIV_ROUND_UP(entries, GDT_PAGE_ENTRIES), entries);
     set_registers(v, c);

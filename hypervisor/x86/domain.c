@@ -6,6 +6,7 @@
 #include "core/lib.h"
 #include "x86/bounce.h"
 #include "x86/debugreg.h"
+#include "x86/emulate/control.h"
 #include "x86/emulate/ports.h"
 #include "x86/fpu.h"
 #include "x86/mm/root.h"
@@ -70,9 +71,15 @@ int arch_vcpu_create(struct vcpu *v)
     v->arch.cr0 = GUEST_CR0;
     if (v->domain->is_idle)
         return 0;
+    v->arch.cr4 = control_guest_cr4(0);
     debugreg_vcpu_init(v);
     ports_update_iopl(v);
     return fpu_vcpu_init(v);
+}
+
+void arch_vcpu_exit_work(struct vcpu *v)
+{
+    atomic_store(&v->arch.exit_work, true);
 }
 
 void arch_vcpu_free(struct vcpu *v)

@@ -21,10 +21,12 @@
 #define VECTOR_SYSCALL 0x100
 #define VECTOR_SYSENTER 0x101
 #define RFLAGS_IF 0x200
+#define RFLAGS_FIXED 0x2
 #define RFLAGS_RETURN 0x202     /* interrupts on, nothing else */
 #define HYPERCALL_IRET 23
-/* What an iret may set: all but NT, IOPL, VM, VIF, VIP; RF and AC are the guest's own affair. */
-#define IRET_RFLAGS_MASK 0x250dd5
+#define VGCF_IN_SYSCALL 0x100   /* xen/arch-x86/xen-x86_64.h */
+/* What an iret may set: all but IOPL, VM, VIF, VIP; RF and AC are the guest's own affair. */
+#define IRET_RFLAGS_MASK 0x254dd5
 
 /* A field of struct cpu_info, when %rsp is at guest_regs.\at. */
 #define INFO(field, at) (CPUINFO_##field - REGS_##at)(%rsp)
@@ -297,7 +299,9 @@ iret_fast:
         cmpb    $0, VCPU_fast_entry(%r11)
         je      iret_slow
         ALLOW_GUEST_ACCESS
-1:      mov     IRET_cs(%rcx), %eax
+1:      testl   $VGCF_IN_SYSCALL, IRET_flags(%rcx)
+        jnz     iret_slow_close
+        mov     IRET_cs(%rcx), %eax
         mov     %ax, SLOT(cs, error_code)
         not     %eax
         test    $3, %al
@@ -391,6 +395,8 @@ entry_sysenter:
         push    $FLAT_SS
         push    $0
         pushfq
+        pushq   $RFLAGS_FIXED           /* the program's NT would make our IRETQ fault */
+        popfq
         push    $3                      /* privilege 3, nothing more is known */
         push    $0
         push    $0

@@ -281,6 +281,16 @@ mfn_t m2p_chunk_mfn(unsigned chunk)
     return maddr_to_mfn(MADDR((uint64_t)m2p_chunk[chunk] * LARGE_SIZE));
 }
 
+bool m2p_is_frame(mfn_t mfn)
+{
+    uint64_t chunk = mfn_to_maddr(mfn).v / LARGE_SIZE;
+
+    for (unsigned i = 0; chunk != 0 && i < nr_m2p_chunks; i++)
+        if (m2p_chunk[i] == chunk)
+            return true;
+    return false;
+}
+
 bool paging_frame_chunk_present(uint64_t chunk)
 {
     if (chunk >= FRAME_CHUNKS)

@@ -17,7 +17,7 @@
 
 /* ---- From entry.S and back ---------------------------------------------------------------- */
 
-static_assert(__HYPERVISOR_iret == 23, "entry.S knows the number");
+static_assert(__HYPERVISOR_iret == 23 && VGCF_in_syscall == 0x100, "entry.S knows the numbers");
 
 void hypercall_entry(struct cpu_user_regs *regs)
 {
@@ -118,16 +118,32 @@ static struct callback *callback_slot(struct vcpu *v, uint16_t type)
         return &v->arch.syscall32_callback;
     case CALLBACKTYPE_sysenter:
         return &v->arch.sysenter_callback;
-    case CALLBACKTYPE_nmi:
-        return &v->arch.nmi_callback;
     default:
         return NULL;
     }
 }
 
+/* Where NMIs go is the gate of their vector: a trap table or a first context may set it, too. */
+static long nmi_callback_set(struct vcpu *v, uint64_t address)
+{
+    if (!entry_point_ok(address))
+        return -XEN_EINVAL;
+    v->arch.trap[X86_TRAP_NMI] = (struct trap_info){
+        .vector = X86_TRAP_NMI, .flags = 4, .cs = FLAT_KERNEL_CS, .address = address};
+    return 0;
+}
+
+static long nmi_callback_clear(struct vcpu *v)
+{
+    v->arch.trap[X86_TRAP_NMI] = (struct trap_info){0};
+    return 0;
+}
+
 static long callback_set(struct vcpu *v, uint16_t type, uint64_t address, bool masks)
 {
     struct callback *cb = callback_slot(v, type);
+    if (type == CALLBACKTYPE_nmi)
+        return nmi_callback_set(v, address);
     if (cb == NULL)
         return -XEN_ENOSYS;
     if (!entry_point_ok(address))
@@ -139,22 +155,16 @@ static long callback_set(struct vcpu *v, uint16_t type, uint64_t address, bool m
 
 long callback_register(struct vcpu *v, struct callback_register *arg)
 {
-    bool masks = (arg->flags & CALLBACKF_mask_events) || arg->type == CALLBACKTYPE_event ||
-                 arg->type == CALLBACKTYPE_nmi;
+    bool masks = (arg->flags & CALLBACKF_mask_events) || arg->type == CALLBACKTYPE_event;
     return callback_set(v, arg->type, arg->address, masks);
 }
 
 long callback_unregister(struct vcpu *v, struct callback_unregister *arg)
 {
-    /* An event or a fault must always have somewhere to go. */
-    if (arg->type == CALLBACKTYPE_event || arg->type == CALLBACKTYPE_failsafe ||
-        arg->type == CALLBACKTYPE_syscall)
-        return -XEN_EINVAL;
-    struct callback *cb = callback_slot(v, arg->type);
-    if (cb == NULL)
-        return -XEN_ENOSYS;
-    *cb = (struct callback){0};
-    return 0;
+    /* What programs and events can cause must have somewhere to go; NMIs can be done without. */
+    if (arg->type == CALLBACKTYPE_nmi)
+        return nmi_callback_clear(v);
+    return callback_slot(v, arg->type) == NULL ? -XEN_ENOSYS : -XEN_EINVAL;
 }
 
 long hc_set_callbacks(struct vcpu *v, struct hypercall_args *a)
@@ -171,14 +181,13 @@ long hc_set_callbacks(struct vcpu *v, struct hypercall_args *a)
 
 long nmi_register_callback(struct vcpu *v, struct xennmi_callback *arg)
 {
-    return v->id == 0 ? callback_set(v, CALLBACKTYPE_nmi, arg->handler_address, true) : -XEN_EINVAL;
+    return v->id == 0 ? nmi_callback_set(v, arg->handler_address) : -XEN_EINVAL;
 }
 
 long nmi_unregister_callback(struct vcpu *v, void *arg)
 {
     (void)arg;
-    v->arch.nmi_callback = (struct callback){0};
-    return 0;
+    return nmi_callback_clear(v);
 }
 
 /* ---- Stack and segments ------------------------------------------------------------------- */

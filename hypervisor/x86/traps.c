@@ -7,6 +7,7 @@
 
 #include <arch/cpu.h>
 
+#include "core/atomic.h"
 #include "core/domain.h"
 #include "core/guest.h"
 #include "core/hypercall.h"
@@ -71,28 +72,47 @@ static bool at_guest_iretq(uint64_t rip)
     return rip == (uint64_t)guest_iretq || rip == (uint64_t)guest_iretq_fast;
 }
 
+static bool in_descriptor_windows(uint64_t va)
+{
+    return va >= DESC_WINDOW_START && va < DESC_WINDOW_START + NR_CPUS * DESC_WINDOW_SIZE;
+}
+
+/*
+ * Where the guest has what the fault was about: a descriptor that the CPU itself looked for in a
+ * window is one of the guest's LDT.
+ */
+static uint64_t guest_view_of(uint32_t code, uint64_t va)
+{
+    bool descriptor = in_descriptor_windows(va) && !(code & PF_USER);
+    return descriptor ? segdesc_guest_address(current_vcpu(), va) : va;
+}
+
+/* Interrupts on. True: a page of the guest's LDT was missing, and is there now. */
+static bool ldt_page_fault(uint32_t code, uint64_t va)
+{
+    return in_descriptor_windows(va) && !(code & PF_PRESENT) &&
+           segdesc_ldt_fault(current_vcpu(), va);
+}
+
 /*
  * The IRET to a guest faulted: a bad selector, or an address that is not canonical. All other
  * registers were the guest's already; with the frame that IRET could not use they are its state,
- * and it hears of it by the failsafe callback.
+ * and the exception is one of the guest at that place. If only a page of the LDT was missing, the
+ * return is tried again, from the start: interrupts were on.
  */
 static noreturn_fn void guest_iret_fault(const struct cpu_user_regs *fault)
 {
     struct cpu_user_regs copy = *fault;
     struct cpu_user_regs *regs = guest_regs();
-    struct vcpu *v = current_vcpu();
+    uint64_t va = READ_CR(2);
     memcpy(regs, &copy, offsetof(struct cpu_user_regs, error_code));
     irq_enable();
     log_guest(LOG_DEBUG, "return to %04x:%#lx refused by the CPU", regs->cs,
               (unsigned long)regs->rip);
-    if (v->arch.failsafe_callback.address)
-        bounce_to_kernel(v, v->arch.failsafe_callback.address,
-                         BOUNCE_FAILSAFE |
-                             (v->arch.failsafe_callback.disables_events ? BOUNCE_MASK_EVENTS : 0),
-                         0);
-    else
-        domain_crash(v->domain, "IRET to %04x:%#lx failed and there is no failsafe callback",
-                     regs->cs, (unsigned long)regs->rip);
+    if (copy.entry_vector != X86_TRAP_PF)
+        pv_inject_trap(copy.entry_vector, (int)copy.error_code);
+    else if (!ldt_page_fault(copy.error_code, va))
+        pv_inject_page_fault(copy.error_code, guest_view_of(copy.error_code, va));
     reset_stack_to_guest();
 }
 
@@ -133,15 +153,14 @@ static void trap_page_fault(struct cpu_user_regs *regs)
     uint64_t va = READ_CR(2);
     uint32_t code = regs->error_code;
     irq_enable();
-    if (va >= DESC_WINDOW_START && va < DESC_WINDOW_START + NR_CPUS * DESC_WINDOW_SIZE) {
-        if (!(code & PF_PRESENT) && segdesc_ldt_fault(v, va))
-            return;
-    } else if (v->arch.in_kernel &&
-               (code & (PF_PRESENT | PF_WRITE | PF_RESERVED)) == (PF_PRESENT | PF_WRITE)) {
+    if (ldt_page_fault(code, va))
+        return;
+    if (v->arch.in_kernel &&
+        (code & (PF_PRESENT | PF_WRITE | PF_RESERVED)) == (PF_PRESENT | PF_WRITE)) {
         if (ptwr_emulate(regs, va))
             return;
     }
-    pv_inject_page_fault(code, va);
+    pv_inject_page_fault(code, guest_view_of(code, va));
 }
 
 #define GP_IDT 2u /* the error code names an IDT vector (Intel SDM 3A 6.13) */
@@ -287,11 +306,14 @@ void trap_paranoid(struct cpu_user_regs *regs)
 /* Called by entry.S when the guest must not simply go on; interrupts on. */
 void exit_to_guest_work(struct cpu_user_regs *regs);
 
+/* As on a CPU, an NMI's handler is not interrupted by another before its iret. */
 static void deliver_nmi(struct vcpu *v)
 {
-    v->nmi_pending = false;
-    if (v->arch.nmi_callback.address)
-        bounce_to_kernel(v, v->arch.nmi_callback.address, BOUNCE_MASK_EVENTS, 0);
+    if (!atomic_swap(&v->nmi_pending, false) || v->arch.trap[X86_TRAP_NMI].address == 0)
+        return;
+    v->arch.nmi_blocked = true;
+    bounce_update_fast_entry(v);
+    bounce_to_kernel(v, v->arch.trap[X86_TRAP_NMI].address, BOUNCE_MASK_EVENTS, 0);
 }
 
 void exit_to_guest_work(struct cpu_user_regs *regs)
@@ -299,14 +321,15 @@ void exit_to_guest_work(struct cpu_user_regs *regs)
     struct vcpu *v = current_vcpu();
     (void)regs;
     lock_assert_none();
-    v->arch.exit_work = false;
+    /* What was asked for before this is seen below; what is asked for later brings us back. */
+    (void)atomic_swap(&v->arch.exit_work, false);
     if (v->arch.failsafe_due) {
         v->arch.failsafe_due = false;
         if (v->arch.failsafe_callback.address)
             bounce_to_kernel(v, v->arch.failsafe_callback.address,
                              BOUNCE_FAILSAFE | BOUNCE_MASK_EVENTS, 0);
     }
-    if (v->nmi_pending)
+    if (!v->arch.nmi_blocked)
         deliver_nmi(v);
     if (v->info->evtchn_upcall_pending && !v->info->evtchn_upcall_mask) {
         if (v->arch.event_callback.address)
@@ -376,6 +399,26 @@ void syscall_stack_fault(void)
 
 /* ---- iret ------------------------------------------------------------------------------------ */
 
+/* The end of a system call: what SYSRET loads does not come from the frame. */
+static void as_sysret(struct cpu_user_regs *regs)
+{
+    regs->rcx = regs->rip;
+    regs->r11 = regs->rflags;
+    if (regs->cs != FLAT_RING3_CS32)
+        regs->cs = FLAT_RING3_CS64;
+    regs->ss = FLAT_RING3_SS64;
+}
+
+/* As entry.S has it: not IOPL, VM, VIF and VIP, nor what is reserved. */
+#define IRET_RFLAGS 0x254dd5u
+
+static void nmi_unblock(struct vcpu *v)
+{
+    v->arch.nmi_blocked = false;
+    bounce_update_fast_entry(v);
+    arch_vcpu_exit_work(v);
+}
+
 void iret_from_kernel(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
@@ -400,15 +443,17 @@ void iret_from_kernel(struct cpu_user_regs *regs)
     }
     regs->rip = frame.rip;
     regs->cs = (uint16_t)(frame.cs | 3);
-    regs->rflags = (frame.rflags & ~(X86_RFLAGS_IOPL | X86_RFLAGS_NT | X86_RFLAGS_VM |
-                                     X86_RFLAGS_VIF | X86_RFLAGS_VIP)) |
-                   X86_RFLAGS_IF | X86_RFLAGS_FIXED;
+    regs->rflags = (frame.rflags & IRET_RFLAGS) | X86_RFLAGS_IF | X86_RFLAGS_FIXED;
     regs->rsp = frame.rsp;
     regs->ss = (uint16_t)(frame.ss | 3);
     regs->rax = frame.rax;
     regs->r11 = frame.r11;
     regs->rcx = frame.rcx;
+    if (frame.flags & VGCF_in_syscall)
+        as_sysret(regs);
     v->info->evtchn_upcall_mask = !(frame.rflags & X86_RFLAGS_IF);
+    if (v->arch.nmi_blocked)
+        nmi_unblock(v);
 }
 
 /* Inside a multicall, where no frame of the guest's can be left half done. */

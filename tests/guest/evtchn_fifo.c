@@ -83,7 +83,7 @@ static void test_first_words(long early, long late)
     ok(ready(queue), "their queue is ready");
     is(take(queue), early, "they are queued in order of port: the first");
     is(take(queue), late, "and the second");
-    is(take(queue), 0, "and no more");
+    is(take(queue), 0, "and no third");
     fifo_clear(early, WORD_PENDING);
     fifo_clear(late, WORD_PENDING);
 }

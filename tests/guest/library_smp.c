@@ -17,6 +17,13 @@
 
 #define ROUNDS 200u
 
+/* Waits a little for another vCPU, which may need this CPU. */
+static void wait_a_little(void)
+{
+    cpu_relax();
+    (void)HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+}
+
 static unsigned ran[MAX_VCPUS];
 static uintptr_t stacks[MAX_VCPUS];
 
@@ -65,7 +72,7 @@ static void test_start(void)
     ok(!vcpu_is_running(last), "the last vCPU is down");
     is_error(vcpu_start(last, hold, &release), 0, "start it");
     while (!__atomic_load_n(&held, __ATOMIC_SEQ_CST))
-        (void)HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+        wait_a_little();
     ok(vcpu_is_running(last), "it runs");
     is_error(vcpu_start(last, hold, &release), -XEN_EBUSY, "start it again");
     __atomic_store_n(&release, 1, __ATOMIC_SEQ_CST);
@@ -174,7 +181,7 @@ static void ring_next(void *data)
 
         (void)event_send((evtchn_port_t)doorbells[next]);
         while (__atomic_load_n(&rung[next], __ATOMIC_SEQ_CST) < i && monotonic_ns() < limit)
-            (void)HYPERVISOR_sched_op(SCHEDOP_yield, NULL);
+            wait_a_little();
         if (__atomic_load_n(&rung[next], __ATOMIC_SEQ_CST) != i)
             __atomic_add_fetch((unsigned *)data, 1, __ATOMIC_SEQ_CST);
     }

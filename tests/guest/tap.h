@@ -4,16 +4,17 @@
  * plan. All may be called on any vCPU.
  *
  * A test program says in its head comment how it is booted, a line for each boot; what is not said
- * is as below. docs/internals/testing-guests.md has the full list.
+ * is as below. docs/internals/15-testing-guests.md has the full list.
  *
- *   test: vcpus=1,4 memory=16 machine=128 limit=10 parallel=no args="..." expect="regular
- * expression"
+ *   test: vcpus=1,4 memory=16 machine=128 limit=10 parallel=no args="..." options="..."
+ *         expect="regular expression"
  *
  *   vcpus     one boot for each number; the machine has as many CPUs
  *   memory    MiB of the domain;  machine: of the machine
  *   limit     virtual seconds (500 million instructions each) after which it hangs
- *   parallel  yes: a thread a CPU, no instruction count (races need it); limit is then wall seconds
- *   args      the program's command line
+ *   parallel  yes: a thread a CPU, no instruction count (races need it); limit is then the
+ *             host's seconds, 60 unless said
+ *   args      the program's command line;  options: more for the hypervisor's
  *   expect    the domain does not end by itself: the hypervisor prints this
  */
 #ifndef TAP_H

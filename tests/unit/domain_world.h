@@ -297,6 +297,11 @@ static ns_t deadline[NR_CPUS];
 static struct vcpu *current_of[NR_CPUS];
 static unsigned kicks[NR_CPUS];
 
+void arch_vcpu_exit_work(struct vcpu *v)
+{
+    (void)v;
+}
+
 void arch_kick_cpu(unsigned cpu)
 {
     kicks[cpu]++;

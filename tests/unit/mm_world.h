@@ -101,6 +101,12 @@ void heap_free_frames(mfn_t mfn, unsigned order, bool dirty)
     atomic_fetch_add(&mm_freed, 1);
 }
 
+bool m2p_is_frame(mfn_t mfn)
+{
+    (void)mfn;
+    return false;
+}
+
 bool mfn_is_ram(mfn_t mfn)
 {
     return mfn_valid(mfn) && mfn.v != MM_DEVICE;

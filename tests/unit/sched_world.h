@@ -42,6 +42,11 @@ void arch_timer_program(ns_t at)
     atomic_fetch_add(&programmed, 1u);
 }
 
+void arch_vcpu_exit_work(struct vcpu *v)
+{
+    (void)v;
+}
+
 void arch_kick_cpu(unsigned cpu)
 {
     (void)cpu;

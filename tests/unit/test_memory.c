@@ -172,6 +172,8 @@ static void test_questions(void)
     is(memory_maximum_reservation(&guest_vcpu, &self), 2048);
     guest_shared.arch.max_pfn = 0x8000;
     is(memory_maximum_gpfn(&guest_vcpu, &self), 0x7fff);
+    guest_shared.arch.max_pfn = 0;
+    is(memory_maximum_gpfn(&guest_vcpu, &self), 0, "a guest that does not say");
     is(memory_current_reservation(&guest_vcpu, &two), -XEN_EPERM);
     is(memory_current_reservation(&control_vcpu, &two), 0);
     is(memory_current_reservation(&control_vcpu, &none), -XEN_ESRCH);
@@ -185,7 +187,7 @@ static void test_questions(void)
     is(memory_machphys_mapping(&guest_vcpu, &map), 0);
     is(map.v_start, HYPERVISOR_VIRT_START);
     is(map.v_end, MACH2PHYS_VIRT_END);
-    is(map.max_mfn, MACH2PHYS_NR_ENTRIES - 1);
+    is(map.max_mfn, RAM_FRAMES - 1);
 
     struct xen_machphys_mfn_list m = {.max_extents = 10};
     m.extent_start.p = list;

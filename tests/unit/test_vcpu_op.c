@@ -93,7 +93,9 @@ static void test_nmi_and_physid(void)
     struct vcpu_get_physid id = {0};
 
     begin();
-    is(vcpu_op_send_nmi(w, NULL), 0);
+    is(vcpu_op_send_nmi(w, &(vaddr_t){1}), -XEN_EINVAL, "an NMI takes no argument");
+    ok(!w->nmi_pending);
+    is(vcpu_op_send_nmi(w, &(vaddr_t){0}), 0);
     ok(w->nmi_pending && !v->nmi_pending, "an NMI for the one that was named");
     is(vcpu_op_get_physid(v, &id), -XEN_EINVAL, "no physical identifiers");
     end();
@@ -184,11 +186,11 @@ static void test_info(void)
 
     begin();
     reg.offset = last + 8;
-    is(vcpu_op_register_info(v, &reg), -XEN_EINVAL, "across the page's end");
+    is(vcpu_op_register_info(v, &reg), -XEN_ENXIO, "across the page's end");
     reg.offset = ~0u;
-    is(vcpu_op_register_info(v, &reg), -XEN_EINVAL);
+    is(vcpu_op_register_info(v, &reg), -XEN_ENXIO);
     reg.offset = 4;
-    is(vcpu_op_register_info(v, &reg), -XEN_EINVAL, "misaligned");
+    is(vcpu_op_register_info(v, &reg), -XEN_ENXIO, "misaligned");
     reg.offset = 64;
     reg.mfn = ~0ull;
     is(vcpu_op_register_info(v, &reg), -XEN_EINVAL, "no frame of the guest's");

@@ -226,6 +226,27 @@ int frame_release(struct domain *d, mfn_t mfn)
     return 0;
 }
 
+int frame_detach(struct domain *d, mfn_t mfn)
+{
+    if (!mfn_valid(mfn) || frame_info(mfn)->owner != d->id.v || !frame_info(mfn)->allocated)
+        return -XEN_EINVAL;
+    if (frame_info(mfn)->refs != 1 || frame_info(mfn)->types)
+        return -XEN_EBUSY;
+    *frame_info(mfn) = (struct world_frame){.owner = DOMID_XEN};
+    d->tot_pages--;
+    return 0;
+}
+
+int frame_attach(struct domain *d, mfn_t mfn)
+{
+    return frame_assign(d, mfn, 0);
+}
+
+void frame_discard(mfn_t mfn)
+{
+    heap_free_frames(mfn, 0, true);
+}
+
 /* What the audit's reporters have reported. */
 static unsigned world_audit_refs, world_audit_types;
 

@@ -7,19 +7,26 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "x86/emulate/emulate.h"
+#include "x86/extable.h"
 #include "x86/traps.h"
 #include "x86/x86.h"
 
 #define ACCESS_RIGHTS_L (1u << 21) /* 64-bit code segment (Intel SDM 3A, 3.4.5.1) */
 #define DR6_BS          (1ul << 14)
 
-/* The descriptor tables that this CPU has loaded are the current vCPU's: ask the CPU itself. */
+/*
+ * The descriptor tables that this CPU has loaded are the current vCPU's: ask the CPU itself. The
+ * page of the LDT may be gone since the selector was loaded.
+ */
 static bool code_is_64bit(uint16_t cs)
 {
-    uint32_t rights;
-    bool valid;
-    __asm__("lar %2, %0" : "=r"(rights), "=@ccz"(valid) : "r"((uint32_t)cs));
-    return valid && (rights & ACCESS_RIGHTS_L);
+    uint32_t rights = 0;
+    __asm__ volatile("1: lar %1, %0\n"
+                     "2:\n" EXTABLE_ASM("1b", "2b", "2b")
+                     : "+r"(rights)
+                     : "r"((uint32_t)cs)
+                     : "cc");
+    return rights & ACCESS_RIGHTS_L;
 }
 
 static uint32_t fault_mode_bit(void)

@@ -48,6 +48,12 @@ static int device_acquire(mfn_t mfn, uint64_t entry, const struct domain *owner)
     return iomem_permitted(owner, mfn, entry & PTE_WRITE) ? 0 : -XEN_EINVAL;
 }
 
+/* The machine-to-phys table's frames are counted by nobody: they stay for ever. */
+static int m2p_acquire(mfn_t mfn, uint64_t entry)
+{
+    return !(entry & PTE_WRITE) && m2p_is_frame(mfn) ? 0 : -XEN_EINVAL;
+}
+
 static int l1_acquire(uint64_t *entry, struct domain *owner, const struct domain *page_owner)
 {
     mfn_t mfn = entry_mfn(*entry);
@@ -58,6 +64,8 @@ static int l1_acquire(uint64_t *entry, struct domain *owner, const struct domain
      * outlive a CR3 load.
      */
     *entry = (*entry | PTE_USER) & ~PTE_GLOBAL;
+    if (page_owner->id.v == DOMID_XEN)
+        return m2p_acquire(mfn, *entry);
     if (!frame_get(mfn, page_owner))
         return mfn_is_ram(mfn) ? -XEN_EINVAL : device_acquire(mfn, *entry, owner);
     if (!(*entry & PTE_WRITE))

@@ -29,7 +29,7 @@ static bool slot_hold(struct vcpu *v, uint64_t addr, unsigned flags, struct slot
             return false;
     } else {
         index = table_index(addr, 1);
-        if ((addr & ~PAGE_MASK) || !walk_hold_l1(v, addr, &s->table))
+        if (!walk_hold_l1(v, addr & PAGE_MASK, &s->table))
             return false;
     }
     s->entry = (uint64_t *)mfn_to_virt(s->table) + index;
@@ -52,7 +52,7 @@ int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned fla
 {
     struct slot s;
     if (!slot_hold(v, host_addr, flags, &s))
-        return flags & GNTMAP_contains_pte ? GNTST_general_error : GNTST_bad_virt_addr;
+        return GNTST_general_error;
     /* Nobody, for a page that its owner has stopped sharing with the hypervisor. */
     struct domain *owner = domain_by_id(frame_owner(frame));
     int rc = -XEN_EINVAL;
@@ -89,6 +89,9 @@ int arch_grant_unmap(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned f
                      uint64_t new_addr)
 {
     struct slot s, from;
+    /* What is moved is named by its address; so must be what it replaces. */
+    if (new_addr != 0 && (flags & GNTMAP_contains_pte))
+        return GNTST_general_error;
     if (!slot_hold(v, host_addr, flags, &s))
         return GNTST_general_error;
     int rc = GNTST_general_error;

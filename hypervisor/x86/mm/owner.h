@@ -7,11 +7,12 @@
 
 /*
  * The domain whose frames are to be mapped: DOMID_SELF, DOMID_IO (device memory only), or, for a
- * privileged caller, another domain. Each is held: drop by domain_put. -XEN_ESRCH, -XEN_EPERM.
+ * privileged caller, another domain or DOMID_XEN (the machine-to-phys table, to read). Each is
+ * held: drop by domain_put. -XEN_ESRCH, -XEN_EPERM.
  */
 int page_owner_get(struct vcpu *v, domid_t id, struct domain **out) must_check;
 
-/* An owner that no frame has: what stands behind DOMID_IO. */
-extern struct domain domain_io;
+/* Owners that no frame to be mapped has: what stands behind DOMID_IO and DOMID_XEN. */
+extern struct domain domain_io, domain_xen;
 
 #endif

@@ -17,6 +17,7 @@
 #include "core/guest.h"
 #include "core/hypercall.h"
 #include "core/softirq.h"
+#include "x86/boot/boot.h"
 #include "x86/desc.h"
 #include "x86/mm/entry.h"
 #include "x86/mm/walk.h"
@@ -57,12 +58,26 @@ static uint64_t window_base(void)
     return DESC_WINDOW_START + cpu_id() * DESC_WINDOW_SIZE;
 }
 
+/*
+ * The GDT's limit is beyond the hypervisor's own descriptors, so that a page that the guest has not
+ * given lies within it: it must show descriptors that are not there, not fault.
+ */
+static const uint8_t no_descriptors[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+static uint64_t window_entry(unsigned index, mfn_t mfn)
+{
+    if (!mfn_eq(mfn, INVALID_MFN))
+        return mfn_to_maddr(mfn).v | WINDOW_FLAGS;
+    return index < GDT_GUEST_PAGES ? image_maddr(no_descriptors).v | (WINDOW_FLAGS & ~PTE_WRITE)
+                                   : 0;
+}
+
 /* Page `index` of the window shows `mfn` from now on, or nothing. */
 static void window_set(unsigned index, mfn_t mfn)
 {
     uint64_t va = window_base() + index * PAGE_SIZE;
     uint64_t *slot = paging_l1_entry(va);
-    uint64_t entry = mfn_eq(mfn, INVALID_MFN) ? 0 : mfn_to_maddr(mfn).v | WINDOW_FLAGS;
+    uint64_t entry = window_entry(index, mfn);
     uint64_t old = *slot;
     if (old == entry)
         return;
@@ -200,6 +215,11 @@ bool segdesc_ldt_fault(struct vcpu *v, uint64_t va)
     if (taken)
         frame_put_both(mfn);
     return !taken;
+}
+
+uint64_t segdesc_guest_address(const struct vcpu *v, uint64_t va)
+{
+    return v->arch.ldt_base + (va - window_base() - DESC_LDT_OFFSET);
 }
 
 void segdesc_drop(struct vcpu *v)

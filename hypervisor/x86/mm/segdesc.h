@@ -27,6 +27,8 @@ void segdesc_release_gdt(const mfn_t *frames, unsigned entries);
  * A page fault inside this CPU's window at `va`: map the LDT page. True when the access may go on.
  */
 bool segdesc_ldt_fault(struct vcpu *v, uint64_t va);
+/* The address in the LDT of v, which is current, that `va` in this CPU's window stands for. */
+uint64_t segdesc_guest_address(const struct vcpu *v, uint64_t va);
 /* Switch this CPU's window to v's tables. Interrupts off. */
 void segdesc_load(struct vcpu *v);
 /* Drop all that v holds; v is loaded nowhere. */

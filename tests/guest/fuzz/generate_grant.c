@@ -14,8 +14,7 @@ static uint32_t value_ref(void)
     return one_in(16) ? (uint32_t)value_number() : 8 + (uint32_t)random_below(ENTRIES - 8);
 }
 
-/* An entry, as the guest writes it: of version 1, or for what version 2 makes of it. */
-static void write_entry(void)
+static uint16_t entry_flags(void)
 {
     static const uint16_t usual[] = {GTF_permit_access,
                                      GTF_permit_access | GTF_readonly,
@@ -23,15 +22,36 @@ static void write_entry(void)
                                      0,
                                      GTF_permit_access | GTF_sub_page,
                                      GTF_transitive};
-    volatile grant_entry_v1_t *entry = &grant_table()[8 + random_below(ENTRIES - 8)];
     uint16_t flags = usual[random_below(one_in(4) ? 6 : 2)];
-    if (one_in(16))
-        flags ^= (uint16_t)(1u << random_below(16));
+    return one_in(16) ? flags ^ (uint16_t)(1u << random_below(16)) : flags;
+}
+
+static uint32_t entry_frame(void)
+{
+    uint32_t mfn = (uint32_t)value_mfn();
+    return mfn == 0 || guard_frame(mfn) ? (uint32_t)play.mfn[play_any_page()] : mfn;
+}
+
+/*
+ * An entry of version 1, or two such as one of version 2. The hypervisor may read either as the
+ * other at any time, and must not find a frame then that the guest needs: so the second half of an
+ * entry of version 2 has a frame which is not 0 as version 1, or is a number of the playground's.
+ */
+static void write_entry(void)
+{
+    unsigned ref = 8 + (unsigned)random_below(ENTRIES - 8);
+    volatile grant_entry_v1_t *entry = &grant_table()[ref];
+    bool second = one_in(2);
+    if (second) {
+        volatile uint64_t *frame = (volatile uint64_t *)&grant_table()[ref | 1];
+        *frame = entry_frame();
+        entry = &grant_table()[ref & ~1u];
+    }
     entry->flags = 0;
     entry->domid = one_in(16) ? (domid_t)value_domid() : 0;
-    uint64_t mfn = value_mfn();
-    entry->frame = guard_frame(mfn) ? (uint32_t)play.mfn[0] : (uint32_t)mfn;
-    entry->flags = flags;
+    /* Version 2: offset and length within the page, in the two halves. */
+    entry->frame = second ? (uint32_t)random_u64() | 0x100000 : entry_frame();
+    entry->flags = entry_flags();
 }
 
 static domid_t domain(void)

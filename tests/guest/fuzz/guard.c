@@ -351,6 +351,8 @@ static bool guard_multicall(struct fuzzer *f, struct call *call)
 {
     uint64_t end = call_data(f, call) + call->words * 8ul;
     uint64_t count = (uint32_t)call->arg[1];
+    /* One call may write over the next, which is then number 0, set_trap_table(). */
+    f->restore |= RESTORE_TRAPS | RESTORE_SEGMENTS;
     /* Zeroes in the playground would be set_trap_table(NULL). */
     if (call->arg[0] >= PLAY_START && call->arg[0] < PLAY_END)
         call->arg[0] = call_data(f, call);

@@ -73,9 +73,10 @@ void trap_dump(const struct trap_frame *frame);
  *   TRAP_* or 0x80..0xff    an exception, or int n
  *   USER_SYSCALL            SYSCALL instruction (64-bit code)
  *   USER_SYSCALL32, USER_SYSENTER   of 32-bit code
- *   USER_FAILSAFE           these registers cannot be entered with (rip not canonical, bad
- * selector) Events are handled meanwhile and do not end it. The page table of user mode is set
- * beforehand by MMUEXT_NEW_USER_BASEPTR (pv/memory.h: user_tables_make()).
+ *   USER_FAILSAFE           a selector of DS, ES, FS or GS cannot be loaded any more
+ *
+ * Events are handled meanwhile and do not end it. The page table of user mode is set beforehand by
+ * MMUEXT_NEW_USER_BASEPTR (pv/memory.h: user_tables_make()).
  */
 #define USER_SYSCALL   0x100
 #define USER_SYSCALL32 0x101

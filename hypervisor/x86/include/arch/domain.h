@@ -21,6 +21,7 @@ struct arch_vcpu {
     bool in_kernel;            /* guest mode: kernel (true) or user */
     bool fast_entry;           /* entry.S may enter the kernel's system-call handler itself */
     bool exit_work;            /* exit_to_guest_work() has something to do before the guest runs */
+    bool nmi_blocked;          /* in an NMI's handler, until its iret */
     uint8_t iopl;              /* virtual IOPL, as PHYSDEVOP_set_iopl or iret set it */
 
     mfn_t kernel_table, user_table; /* L4 in use; each with its references; INVALID_MFN: none */
@@ -36,7 +37,7 @@ struct arch_vcpu {
     bool failsafe_due;       /* a selector could not be loaded: the failsafe callback is owed */
     struct trap_info trap[256];
     struct callback event_callback, failsafe_callback, syscall_callback, syscall32_callback,
-        sysenter_callback, nmi_callback;
+        sysenter_callback;
 
     uint64_t cr0, cr2, cr4; /* as the guest believes them; cr2 is in vcpu_info too */
     uint64_t debugreg[8];

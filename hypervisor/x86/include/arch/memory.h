@@ -48,5 +48,6 @@ pfn_t m2p_get(mfn_t m);
  */
 unsigned m2p_chunk_count(void);      /* one past the highest chunk present */
 mfn_t m2p_chunk_mfn(unsigned chunk); /* its first frame; INVALID_MFN: absent */
+bool m2p_is_frame(mfn_t mfn);        /* of a chunk that is present */
 
 #endif

@@ -22,5 +22,6 @@ pfn_t m2p_get(mfn_t m);
 #define INVALID_M2P PFN(~0ull)
 unsigned m2p_chunk_count(void); /* a test that asks for the table's frames says what there is */
 mfn_t m2p_chunk_mfn(unsigned chunk);
+bool m2p_is_frame(mfn_t mfn);
 
 #endif
