@@ -23,7 +23,7 @@
 /* ---- The table ------------------------------------------------------------------------------ */
 
 enum direction { NONE, IN, OUT, INOUT, RAW };
-enum style { DIRECT, SUBOPS, VCPUOPS };
+enum style { DIRECT, SUBOPS, VCPUOPS, CONTROL };
 
 struct subop {
     const char *call, *name;
@@ -107,9 +107,34 @@ static size_t subop_size(const struct subop *op)
 
 static long subop_call(const struct subop *op, const void *pointer)
 {
+    if (calls[op->number].style == CONTROL)
+        return hypercall(op->number, PV_ARG(pointer), 0, 0, 0, 0);
     if (calls[op->number].style == VCPUOPS)
         return hypercall(op->number, op->command, 0, PV_ARG(pointer), 0, 0);
     return hypercall(op->number, op->command, PV_ARG(pointer), 0, 0, 0);
+}
+
+/*
+ * domctl and sysctl have their command in the structure, behind it the interface's version. The
+ * domain is one that there is not, as the caller's own would be changed.
+ */
+#define NO_DOMAIN 0x7fe0
+
+static size_t head_size(unsigned number)
+{
+    if (calls[number].style != CONTROL)
+        return 0;
+    return number == __HYPERVISOR_domctl ? offsetof(struct xen_domctl, u) : 2 * sizeof(uint32_t);
+}
+
+static void head_write(unsigned number, uint64_t command, void *pointer)
+{
+    struct xen_domctl head = {.cmd = (uint32_t)command,
+                              .interface_version = number == __HYPERVISOR_domctl
+                                                       ? XEN_DOMCTL_INTERFACE_VERSION
+                                                       : XEN_SYSCTL_INTERFACE_VERSION,
+                              .domain = NO_DOMAIN};
+    memcpy(pointer, &head, head_size(number));
 }
 
 /* Whether the operation can do its work there. */
@@ -134,10 +159,13 @@ static void canary_set(char *pages, const char *pointer, size_t size)
         *p = (char)(p >= pointer && p < pointer + size ? 0 : CANARY);
 }
 
-static bool canary_intact(const char *pages, const char *pointer, size_t size, bool zeroes)
+static bool canary_intact(const char *pages, const char *pointer, size_t head, size_t size,
+                          bool zeroes)
 {
     for (const char *p = pages; p < pages + GOOD_PAGES * PAGE_SIZE; p++) {
         bool inside = p >= pointer && p < pointer + size;
+        if (p >= pointer && p < pointer + head)
+            continue;
         if (inside ? zeroes && *p : *p != (char)CANARY)
             return false;
     }
@@ -158,13 +186,16 @@ static void try_good(const struct subop *op, const struct address *a, char *page
 {
     /* Of a RAW operation's pointer nothing is known but where it begins. */
     bool sized = op->direction != RAW;
-    size_t size = sized ? op->size : SIZE_UNKNOWN;
+    size_t size = sized ? op->size : SIZE_UNKNOWN, head = head_size(op->number);
+    if (head && !a->writable)
+        return; /* its command cannot be written there */
     canary_set(pages, a->address, size);
+    head_write(op->number, op->command, a->address);
     long rc = subop_call(op, a->address);
     boundary_restore();
     results_add(&v->results, rc);
     bool answers = (op->direction == OUT || op->direction == INOUT) && rc >= 0;
-    if (sized && !canary_intact(pages, a->address, size, !answers))
+    if (sized && !canary_intact(pages, a->address, head, size, !answers))
         offend(v, &v->kept, a);
     /* A pointer within the structure is null and may be refused: then it is with all. Some that
      * only read their structure write back how far they came. */
@@ -237,7 +268,10 @@ static void test_commands(unsigned number)
         if (has_command(number, command))
             continue;
         memset(good->address, 0, SIZE_UNKNOWN);
-        long rc = call->style == VCPUOPS
+        head_write(number, command, good->address);
+        const struct subop unknown = {.number = (uint8_t)number, .command = (uint8_t)command};
+        long rc = call->style == CONTROL ? subop_call(&unknown, good->address)
+                  : call->style == VCPUOPS
                       ? hypercall(number, command, 0, PV_ARG(good->address), 0, 0)
                       : hypercall(number, command, PV_ARG(good->address), 0, 0, 0);
         boundary_restore();

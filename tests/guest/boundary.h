@@ -11,6 +11,11 @@
 
 #define __XEN_TOOLS__ 1 /* the table has operations of the toolstack */
 
+#include <pv/abi.h>
+
+#include <xen/domctl.h>
+#include <xen/sysctl.h>
+
 #include <pv/event.h>
 #include <pv/hypercall.h>
 #include <pv/smp.h>
