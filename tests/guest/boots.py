@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 USUAL_VCPUS = (1, 4)
 LIMIT = 10  # virtual seconds
-LIMIT_PARALLEL = 60  # of the host's
+LIMIT_PARALLEL = 60  # of the host's CPU time
 
 
 class Mistake(Exception):
