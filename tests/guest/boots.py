@@ -32,12 +32,11 @@ class Boot:
         """What tells this boot from the test's others; the number of vCPUs in any case."""
         said = [f"vcpus={self.vcpus}"]
         for field in fields(self)[1:]:
-            if field.name == "limit":
-                continue
             value = getattr(self, field.name)
+            if field.name == "limit" or value == field.default:
+                continue
             if any(getattr(other, field.name) != value for other in others):
-                text = {True: "yes", False: "no"}.get(value, value)
-                said.append(f"{field.name}={text}")
+                said.append(f"{field.name}={'yes' if value is True else value}")
         return " ".join(said)
 
 
