@@ -190,6 +190,14 @@ static bool watchdog(struct hooked *h)
     return true;
 }
 
+static bool shutdown_code(struct hooked *h)
+{
+    struct sched_shutdown *s = h->data;
+    if (s)
+        s->reason = SHUTDOWN_poweroff;
+    return s != NULL;
+}
+
 static bool other_domain(struct hooked *h)
 {
     const struct sched_remote_shutdown *r = h->data;
@@ -301,6 +309,7 @@ static const struct exception {
      "once in a vCPU's life, and the library would look at the old place"},
     {__HYPERVISOR_sched_op, SCHEDOP_shutdown, never, "ends the guest"},
     {__HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, other_domain, "ends the guest"},
+    {__HYPERVISOR_sched_op, SCHEDOP_shutdown_code, shutdown_code, "the reason of the guest's end"},
     {__HYPERVISOR_sched_op, SCHEDOP_block, never, "nothing would wake the vCPU"},
     {__HYPERVISOR_sched_op, SCHEDOP_poll, poll, "nothing would wake the vCPU"},
     {__HYPERVISOR_sched_op, SCHEDOP_watchdog, watchdog, "ends the guest after some seconds"},
