@@ -221,11 +221,14 @@ static bool platform(struct hooked *h)
     return op->cmd != XENPF_enter_acpi_sleep;
 }
 
-/* A little text in one of many calls. */
+/* A newline in one of many calls, and nothing in the others. */
 static bool console(struct hooked *h)
 {
-    if ((uint32_t)h->arg[0] == CONSOLEIO_write)
-        h->arg[1] = one_in(256) ? h->arg[1] & 1 : 0;
+    if ((uint32_t)h->arg[0] != CONSOLEIO_write)
+        return true;
+    h->arg[1] = h->data && one_in(256);
+    if (h->arg[1])
+        *(char *)h->data = '\n';
     return true;
 }
 
