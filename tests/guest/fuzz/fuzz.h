@@ -136,6 +136,9 @@ uint64_t value_pte(unsigned level);
 uint64_t value_maddr(void); /* of a page-table entry, mostly */
 uint64_t value_va(void);
 uint64_t value_domid(void);
+/* Of update_va_mapping, for a page that a call after it needs: seldom on all vCPUs, as that takes
+ * longer than all the rest when there are more of them than the machine has CPUs. */
+uint64_t value_flush(void);
 uint64_t value_word(void); /* of a structure of which nothing is known */
 uint64_t value_argument(enum arg_kind kind);
 /* Remembers what a successful call gave out. */

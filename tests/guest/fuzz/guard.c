@@ -15,6 +15,7 @@
 #include <pv/start.h>
 
 #define MAX_FRAMES (1u << 20) /* of machines up to 4 GiB */
+#define REACH      0x10000ul /* a call may write so far behind an address without the part between */
 
 static uint8_t critical[MAX_FRAMES / 8];
 
@@ -67,8 +68,8 @@ static uint64_t guard_word(const struct fuzzer *f, const struct call *call, uint
         return word < call_data(f, call) ? call_data(f, call) : word;
     if (word >= f->arena_end && word < f->arena_end + PAGE_SIZE)
         return word;
-    if ((word >= VIRT_BASE && word < VIRT_BASE + nr_pages * PAGE_SIZE && kind == POINTER) ||
-        (word >= WINDOW_START && word < PLAY_START))
+    if ((word >= VIRT_BASE - REACH && word < VIRT_BASE + nr_pages * PAGE_SIZE && kind == POINTER) ||
+        (word >= WINDOW_START - REACH && word < PLAY_START))
         return PLAY_WINDOW + (word & (PLAY_SLOTS * PAGE_SIZE - 8));
     if (guard_frame(word))
         return play.mfn[word % PLAY_PAGES];
@@ -221,6 +222,13 @@ static bool platform(struct hooked *h)
     return op->cmd != XENPF_enter_acpi_sleep;
 }
 
+/* How many extents are done, in the upper bits: the list would be written that far behind. */
+static bool start_extent(struct hooked *h)
+{
+    h->arg[0] &= 0xfff;
+    return true;
+}
+
 /* A newline in one of many calls, and nothing in the others. */
 static bool console(struct hooked *h)
 {
@@ -305,6 +313,7 @@ static const struct exception {
     {__HYPERVISOR_update_va_mapping_otherdomain, ANY, update_va, "the same"},
     {__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, map_addresses, "the same"},
     {__HYPERVISOR_grant_table_op, GNTTABOP_unmap_and_replace, replace_addresses, "the same"},
+    {__HYPERVISOR_memory_op, ANY, start_extent, "a list that begins before the arena"},
     {__HYPERVISOR_mmuext_op, ANY, mmuext, "a top-level table without the fuzzer's code"},
     {__HYPERVISOR_vcpu_op, VCPUOP_down, vcpu_down, "nobody would start it again"},
     {__HYPERVISOR_vcpu_op, VCPUOP_initialise, not_inside, "all are initialised: it must fail"},
