@@ -33,7 +33,7 @@ class Boot:
         said = [f"vcpus={self.vcpus}"]
         for field in fields(self)[1:]:
             value = getattr(self, field.name)
-            if field.name == "limit" or value == field.default:
+            if field.name in ("limit", "expect") or value == field.default:
                 continue
             if any(getattr(other, field.name) != value for other in others):
                 said.append(f"{field.name}={'yes' if value is True else value}")
