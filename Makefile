@@ -467,7 +467,7 @@ endif
 
 .PHONY: deps
 deps:
-	@missing=$$(comm -23 <(printf '%s\n' $(DEPS) | sort) \
+	@missing=$$(comm -23 <(printf '%s\n' $(sort $(DEPS)) | sort) \
 	    <(dpkg-query -W -f '$${db:Status-Abbrev} $${Package}\n' $(DEPS) 2>/dev/null | \
 	      sed -n 's/^ii  *//p' | sort -u) | tr '\n' ' '); \
 	if [ -n "$$missing" ]; then \

@@ -123,9 +123,10 @@ long sched_op_pin_override(struct vcpu *v, struct sched_pin_override *arg)
 
 /* ---- vm_assist ---------------------------------------------------------------------------- */
 
-/* Of xen/xen.h's list, what means something to a 64-bit guest; 4gb_segments is for 32-bit ones. */
+/* All of xen/xen.h's list. Those of 32-bit guests, on segments and CR3, have no effect. */
 #define VM_ASSIST_VALID                                                                            \
-    ((1ull << VMASST_TYPE_writable_pagetables) | (1ull << VMASST_TYPE_pae_extended_cr3) |          \
+    ((1ull << VMASST_TYPE_4gb_segments) | (1ull << VMASST_TYPE_4gb_segments_notify) |              \
+     (1ull << VMASST_TYPE_writable_pagetables) | (1ull << VMASST_TYPE_pae_extended_cr3) |          \
      (1ull << VMASST_TYPE_architectural_iopl) | (1ull << VMASST_TYPE_runstate_update_flag) |       \
      (1ull << VMASST_TYPE_m2p_strict))
 

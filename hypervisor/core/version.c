@@ -111,11 +111,12 @@ long version_get_features(struct vcpu *v, struct xen_feature_info *arg)
     return 0;
 }
 
+/* The argument must be NULL. */
 long version_pagesize(struct vcpu *v, void *arg)
 {
     (void)v;
     (void)arg;
-    return PAGE_SIZE;
+    return hypercall_current_args()->arg[1] == 0 ? (long)PAGE_SIZE : -XEN_EINVAL;
 }
 
 long version_guest_handle(struct vcpu *v, xen_domain_handle_t *arg)

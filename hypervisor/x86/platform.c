@@ -183,7 +183,7 @@ static long op_acpi_sleep(struct xen_platform_op *op)
 
 /* ---- Symbols -------------------------------------------------------------------------------- */
 
-/* The symnum-th symbol; at the end symnum stays as it is. */
+/* The symnum-th symbol; at the end symnum stays as it is, and there is none beyond. */
 static long op_symbol(struct xen_platform_op *op)
 {
     struct xenpf_symdata *s = &op->u.symdata;
@@ -191,6 +191,8 @@ static long op_symbol(struct xen_platform_op *op)
     uintptr_t addr;
     size_t length;
 
+    if (s->symnum != 0 && !symbol_at(s->symnum - 1, &addr, &name))
+        return -XEN_ERANGE;
     if (!symbol_at(s->symnum, &addr, &name)) {
         s->namelen = 0;
         return 0;

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 USUAL_VCPUS = (1, 4)
 LIMIT = 10  # virtual seconds
-LIMIT_PARALLEL = 60  # of the host's
+LIMIT_PARALLEL = 60  # of the host's CPU time
 
 
 class Mistake(Exception):
@@ -32,12 +32,11 @@ class Boot:
         """What tells this boot from the test's others; the number of vCPUs in any case."""
         said = [f"vcpus={self.vcpus}"]
         for field in fields(self)[1:]:
-            if field.name == "limit":
-                continue
             value = getattr(self, field.name)
+            if field.name in ("limit", "expect") or value == field.default:
+                continue
             if any(getattr(other, field.name) != value for other in others):
-                text = {True: "yes", False: "no"}.get(value, value)
-                said.append(f"{field.name}={text}")
+                said.append(f"{field.name}={'yes' if value is True else value}")
         return " ".join(said)
 
 

@@ -21,7 +21,7 @@
 
 #include "tap.h"
 
-#define CALLS     6000 /* of all vCPUs together */
+#define CALLS     3000 /* of all vCPUs together */
 #define PLAYERS   8
 #define M2P_START HYPERVISOR_VIRT_START
 #define NO_DOMAIN 0x1234

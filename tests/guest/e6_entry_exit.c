@@ -148,8 +148,8 @@ static void test_flags(void)
         frame.rflags = flags[i];
         frame.cs = USER_CS32;
         entry = raw_iret(&frame);
-        ok(entry == AT_GP || entry == AT_UD || entry == AT_DB,
-           "RFLAGS %#" PRIx64 " and SYSENTER without a callback", flags[i]);
+        ok(entry == AT_GP || entry == AT_UD || entry == AT_DB || entry == AT_SYSCALL,
+           "RFLAGS %#" PRIx64 " and SYSENTER", flags[i]);
         HYPERVISOR_set_debugreg(6, 0);
     }
 }
@@ -283,6 +283,7 @@ int main(int argc, char **argv)
         return done();
     raw_gate(0x80, 3, raw_entry(AT_INT80));
     raw_callback(CALLBACKTYPE_syscall, CALLBACKF_mask_events, raw_entry(AT_SYSCALL));
+    raw_callback(CALLBACKTYPE_sysenter, 0, raw_entry(AT_SYSCALL));
     if (name != NULL) {
         die(name);
         return done();

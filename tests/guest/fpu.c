@@ -18,6 +18,7 @@
 #include "machine.h"
 #include "tap.h"
 
+#define CR4_OSXSAVE (1ul << 18)
 #define CR0_TS      8ul
 #define CPUID_XSAVE (1u << 26) /* leaf 1, ECX */
 #define CPUID_AVX   (1u << 28)
@@ -112,7 +113,9 @@ static void test_xcr0(void)
         skip(14, "this CPU has no XSAVE");
         return;
     }
-    uint64_t mask = cpuid_forced(0xd, 0).a;
+    uint64_t mask = cpuid_forced(0xd, 0).a, cr4;
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | CR4_OSXSAVE));
     ok((mask & (XCR0_FP | XCR0_SSE)) == (XCR0_FP | XCR0_SSE), "x87 and SSE can be enabled");
     is(try_xsetbv(0, mask), -1, "XSETBV enables all that CPUID offers");
     is(xgetbv(), mask, "as XGETBV shows");
@@ -230,7 +233,10 @@ static uint64_t xcr0_elsewhere[MAX_VCPUS];
 
 static void enable_avx(void *argument)
 {
+    uint64_t cr4;
     (void)argument;
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | CR4_OSXSAVE));
     if (has_avx)
         xcr0_elsewhere[this_vcpu()] =
             (uint64_t)try_xsetbv(0, XCR0_FP | XCR0_SSE | XCR0_AVX) == (uint64_t)-1 ? xgetbv() : 0;

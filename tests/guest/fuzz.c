@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test: vcpus=2,4 parallel=yes memory=16 limit=60 args="ops=150000"
+ * test: vcpus=2,4 parallel=yes memory=16 limit=60 args="ops=150000 seconds=10"
  * test: vcpus=1 memory=16 limit=60 args="ops=40000"
  *
  * Hypercalls at random. A hypervisor must stand whatever a guest asks of it: not fall, not hang,
@@ -18,10 +18,12 @@
  * it does without (fuzz/playground.c), and a guard looks at each before it is made (fuzz/guard.c,
  * which has the list of what is not done, with reasons).
  *
- * Arguments: seed=N; ops=N calls on all vCPUs together, else seconds=N (0: for ever); verbose=1
- * prints how often each operation succeeded and failed; trace=1 prints each call before it is made,
- * on a single vCPU unless vcpus=N; replay=1 makes the calls that a trace has, given as the second
- * module. One vCPU repeats a seed exactly: the digest at the end tells.
+ * Arguments: seed=N; ops=N calls on all vCPUs together, or seconds=N (0: for ever), or both,
+ * whichever comes first; report=N tells of progress every N seconds; verbose=1 prints how often
+ * each operation succeeded and failed; trace=1 prints each call before it is made, on a single vCPU
+ * unless vcpus=N; replay=1 makes the calls that a trace has, given as the second module
+ * (fuzz/shorten finds the few of them that matter). One vCPU repeats a seed exactly: the digest at
+ * the end tells.
  */
 #include "fuzz/fuzz.h"
 
@@ -91,8 +93,8 @@ static void report_progress(void)
 
 static bool at_end(const struct fuzzer *f)
 {
-    if (ops)
-        return f->made >= ops;
+    if (ops && f->made >= ops)
+        return true;
     return end_time && f->made % 64 == 0 && monotonic_ns() >= end_time;
 }
 
@@ -183,7 +185,7 @@ int main(int argc, char **argv)
     if (!start())
         return done();
 
-    uint64_t begin = monotonic_ns(), seconds = argument(argc, argv, "seconds", 10);
+    uint64_t begin = monotonic_ns(), seconds = argument(argc, argv, "seconds", ops ? 0 : 10);
     end_time = seconds ? begin + seconds * NS_PER_SEC : 0;
     report_next = begin + report_every;
     if (argument(argc, argv, "replay", 0)) {

@@ -18,9 +18,11 @@
 
 #include "tap.h"
 
-#define NO_DOMAIN   ((domid_t)0x7fe0) /* a number that no domain has, below the reserved ones */
+#define NO_DOMAIN ((domid_t)0x7fe0) /* a number that no domain has, below the reserved ones */
+#ifndef NO_SUCH_MFN
 #define NO_SUCH_MFN 0xfffffffful
-#define NO_ADDRESS  0x0000700000000000ul /* no page tables are there */
+#endif
+#define NO_ADDRESS 0x0000700000000000ul /* no page tables are there */
 
 /* The number of this domain: an unbound port for DOMID_SELF says whom it waits for. */
 static inline domid_t own_domain(void)

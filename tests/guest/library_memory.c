@@ -8,10 +8,9 @@
  * read-only for the guest, and it asks for each change. So malloc() ends in hypercalls: sbrk()
  * takes free pages, and has them mapped into the heap.
  *
- * test: memory=4 machine=128
- * test: memory=16
- * test: vcpus=4 memory=64
- * test: memory=2048 machine=2304 limit=60
+ * test: vcpus=1 memory=4
+ * test: vcpus=1,4 memory=16
+ * test: vcpus=1 memory=2048 machine=2304 limit=60
  */
 #include "tap.h"
 

@@ -180,9 +180,15 @@ static void addresses_of_list(void)
     }
     is(pages_owned(), before - (long)balloon.count, "as many are given back as it says");
     ok(balloon_in(), "list: all come back");
-    for (const struct address *a = addresses(sizeof(struct xen_memory_reservation)); a->name; a++)
-        is_error(HYPERVISOR_memory_op(XENMEM_decrease_reservation, a->address),
-                 a->readable ? 0 : -XEN_EFAULT, "argument %s", a->name);
+    unsigned wrong = 0;
+    for (const struct address *a = addresses(sizeof(struct xen_memory_reservation)); a->name; a++) {
+        long rc = HYPERVISOR_memory_op(XENMEM_decrease_reservation, a->address);
+        if (rc == (a->readable ? 0 : -XEN_EFAULT))
+            continue;
+        diag("argument %s: %ld", a->name, rc);
+        wrong++;
+    }
+    is(wrong, 0, "an argument that cannot be read is an error");
     is(pages_owned(), before, "as many as before");
 }
 

@@ -304,17 +304,24 @@ static void bad_addresses(void)
         set_xen_guest_handle(e.in.extent_start, (xen_pfn_t *)a->address);
         refused(a->name, e, -XEN_EFAULT);
     }
+    unsigned wrong = 0;
+    for (const struct address *a = addresses(sizeof(struct xen_memory_exchange)); a->name; a++)
+        wrong +=
+            HYPERVISOR_memory_op(XENMEM_exchange, a->address) != (a->writable ? 0 : -XEN_EFAULT);
+    is(wrong, 0, "an argument that cannot be written is an error");
+    wrong = 0;
     for (const struct address *a = addresses(sizeof(xen_pfn_t)); a->name; a++) {
         struct xen_memory_exchange e = exchange_of(1, 0, 1, 0);
         set_xen_guest_handle(e.out.extent_start, (xen_pfn_t *)a->address);
         if (a->writable)
             continue;
-        is_error(exchange(&e), -XEN_EFAULT, "wanted at %s", a->name);
-        is(e.nr_exchanged, 0, "wanted at %s: nothing is done", a->name);
+        long rc = exchange(&e);
+        if (rc == -XEN_EFAULT && e.nr_exchanged == 0)
+            continue;
+        diag("wanted at %s: %ld, %lu done", a->name, rc, (unsigned long)e.nr_exchanged);
+        wrong++;
     }
-    for (const struct address *a = addresses(sizeof(struct xen_memory_exchange)); a->name; a++)
-        is_error(HYPERVISOR_memory_op(XENMEM_exchange, a->address), a->writable ? 0 : -XEN_EFAULT,
-                 "argument %s", a->name);
+    is(wrong, 0, "an exchange that cannot be told is not made");
     is(pages_owned(), before, "addresses: as many as before");
     put(given, 1);
 }

@@ -189,18 +189,24 @@ static void domains(void)
 static void argument_addresses(void)
 {
     long before = pages_owned();
+    unsigned wrong = 0;
     xen_pfn_t mfn;
 
     for (const struct address *a = addresses(sizeof(struct xen_memory_reservation)); a->name; a++) {
         struct xen_memory_reservation r = reservation(&mfn, 1, 0);
         if (a->writable)
             memcpy(a->address, &r, sizeof(r));
-        long want = a->writable ? 1 : a->readable ? 0 : -XEN_EFAULT;
-        is_error(HYPERVISOR_memory_op(XENMEM_increase_reservation, a->address), want, "argument %s",
-                 a->name);
+        long rc = HYPERVISOR_memory_op(XENMEM_increase_reservation, a->address);
+        if (a->readable) {
+            is(rc, a->writable, "argument %s", a->name);
+        } else if (rc != -XEN_EFAULT) {
+            diag("argument %s: %ld", a->name, rc);
+            wrong++;
+        }
         if (a->writable)
             is(decrease_one(mfn), 1, "argument %s: given back", a->name);
     }
+    is(wrong, 0, "an argument that cannot be read is an error");
     is(pages_owned(), before, "arguments: nothing is given");
 }
 
@@ -244,10 +250,10 @@ int main(void)
     address_bits();
     domains();
     argument_addresses();
-    list_addresses();
     ok(balloon_in(), "all pages come back");
     is(pages_owned(), before, "as many as before");
-    (void)balloon_out(4);
+    (void)balloon_out(16);
+    list_addresses();
     without_list();
     return done();
 }

@@ -164,9 +164,15 @@ static void list_addresses(void)
 
 static void argument_addresses(void)
 {
-    for (const struct address *a = addresses(sizeof(struct xen_memory_reservation)); a->name; a++)
-        is_error(HYPERVISOR_memory_op(XENMEM_populate_physmap, a->address),
-                 a->readable ? 0 : -XEN_EFAULT, "argument %s", a->name);
+    unsigned wrong = 0;
+    for (const struct address *a = addresses(sizeof(struct xen_memory_reservation)); a->name; a++) {
+        long rc = HYPERVISOR_memory_op(XENMEM_populate_physmap, a->address);
+        if (rc == (a->readable ? 0 : -XEN_EFAULT))
+            continue;
+        diag("argument %s: %ld", a->name, rc);
+        wrong++;
+    }
+    is(wrong, 0, "an argument that cannot be read is an error");
 }
 
 int main(void)
@@ -180,9 +186,10 @@ int main(void)
     partly();
     numbers();
     flags();
-    list_addresses();
     argument_addresses();
     ok(balloon_in(), "all pages come back");
     is(pages_owned(), before, "as many as before");
+    (void)balloon_out(16);
+    list_addresses();
     return done();
 }

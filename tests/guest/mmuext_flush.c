@@ -151,12 +151,12 @@ static void test_bitmaps(void)
         is_error(flush(cmds[i], va, bitmap), 0, "%s: of vCPU 0", name);
         memset(bitmap, 0xff, sizeof(bitmap));
         is_error(flush(cmds[i], va, bitmap), 0, "%s: of more than there are", name);
-        is_error(flush(cmds[i], va, bitmap + PAGE_SIZE - 1), nr_vcpus() <= 8 ? 0 : -XEN_EFAULT,
+        is_error(flush(cmds[i], va, bitmap + PAGE_SIZE - 1), nr_vcpus() <= 8 ? 0 : -XEN_EINVAL,
                  "%s: in the last byte of a page", name);
-        is_error(flush(cmds[i], va, NULL), -XEN_EFAULT, "%s: no bitmap", name);
-        is_error(flush(cmds[i], va, (void *)HV_ADDRESS), -XEN_EFAULT,
+        is_error(flush(cmds[i], va, NULL), -XEN_EINVAL, "%s: no bitmap", name);
+        is_error(flush(cmds[i], va, (void *)HV_ADDRESS), -XEN_EINVAL,
                  "%s: a bitmap of the hypervisor's", name);
-        is_error(flush(cmds[i], va, (void *)NON_CANONICAL), -XEN_EFAULT, "%s: a bitmap nowhere",
+        is_error(flush(cmds[i], va, (void *)NON_CANONICAL), -XEN_EINVAL, "%s: a bitmap nowhere",
                  name);
     }
 }

@@ -128,8 +128,8 @@ static void test_done(void)
              -XEN_EFAULT, "a list of the hypervisor's");
     is_error(HYPERVISOR_mmuext_op((struct mmuext_op *)8, 1, &done, DOMID_SELF), -XEN_EFAULT,
              "a list in unmapped memory");
-    is_error(HYPERVISOR_mmuext_op(list, 1, (unsigned *)8, DOMID_SELF), -XEN_EFAULT,
-             "the number goes to unmapped memory");
+    is_error(HYPERVISOR_mmuext_op(list, 1, (unsigned *)8, DOMID_SELF), 0,
+             "what is done is done though the number goes to unmapped memory");
 }
 
 /* The LDT: an address and up to 8192 entries; the pages become descriptors' when they are used. */

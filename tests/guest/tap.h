@@ -12,8 +12,8 @@
  *   vcpus     one boot for each number; the machine has as many CPUs
  *   memory    MiB of the domain;  machine: of the machine
  *   limit     virtual seconds (500 million instructions each) after which it hangs
- *   parallel  yes: a thread a CPU, no instruction count (races need it); limit is then the
- *             host's seconds, 60 unless said
+ *   parallel  yes: a thread a CPU, no instruction count (races need it); limit is then
+ *             seconds of the host's CPU time, 60 unless said
  *   args      the program's command line;  options: more for the hypervisor's
  *   expect    the domain does not end by itself: the hypervisor prints this
  */

@@ -99,7 +99,7 @@ static void test_entries(void)
     is(*entry & PTE_RW, 0, "the entry is what it was");
     is_error(HYPERVISOR_update_va_mapping(va, pte_make(NO_SUCH_MFN, PTE_P), UVMF_NONE), -XEN_EINVAL,
              "a frame that there is not");
-    is_error(HYPERVISOR_update_va_mapping(va, pte_make(0x100, PTE_P), UVMF_NONE), -XEN_EINVAL,
+    is_error(HYPERVISOR_update_va_mapping(va, pte_make(0x100, PTE_P), UVMF_NONE), -XEN_EBUSY,
              "a frame of the hypervisor");
     is_error(HYPERVISOR_update_va_mapping(va, 0xabcde000, UVMF_INVLPG), 0, "nothing present");
     is(*entry, 0xabcde000, "is kept as it is");
@@ -115,7 +115,9 @@ static void test_other_domains(void)
     is_error(HYPERVISOR_update_va_mapping_otherdomain(va, ours, UVMF_INVLPG, DOMID_SELF), 0,
              "a frame of ourselves");
     is(window[0], 0, "is mapped");
-    is_error(HYPERVISOR_update_va_mapping_otherdomain(va, ours, UVMF_NONE, DOMID_IO), -XEN_EINVAL,
+    is_error(HYPERVISOR_update_va_mapping_otherdomain(va, 0, UVMF_INVLPG, DOMID_SELF), 0,
+             "and cleared");
+    is_error(HYPERVISOR_update_va_mapping_otherdomain(va, ours, UVMF_NONE, DOMID_IO), -XEN_EBUSY,
              "our frame is not of device memory");
     is_error(HYPERVISOR_update_va_mapping_otherdomain(va, ours, UVMF_NONE, 0x7000), -XEN_ESRCH,
              "a domain that is not there");

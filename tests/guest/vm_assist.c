@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vm_assist switches optional behaviour of the hypervisor for the whole domain (xen/xen.h). A
- * 64-bit kernel may have
+ * vm_assist switches optional behaviour of the hypervisor for the whole domain (xen/xen.h).
  *
+ *   VMASST_TYPE_4gb_segments          (0) and _notify (1), of 32-bit kernels: without effect
  *   VMASST_TYPE_writable_pagetables   (2) what it writes to a page table is emulated: always so
  *   VMASST_TYPE_pae_extended_cr3      (3) of 32-bit kernels; accepted and without effect
  *   VMASST_TYPE_architectural_iopl    (4) its IOPL shows in the flags that are saved for it
  *   VMASST_TYPE_runstate_update_flag  (5) a run state being written is marked so
  *   VMASST_TYPE_m2p_strict           (32) no machine-to-phys table for user mode
- *
- * and not the segments of 4 GiB (0, 1), which only 32-bit kernels have.
  *
  * test: vcpus=1,4
  */
@@ -24,6 +22,8 @@ static void test_types(void)
         unsigned type;
         const char *name;
     } types[] = {
+        {VMASST_TYPE_4gb_segments, "segments of 4 GiB"},
+        {VMASST_TYPE_4gb_segments_notify, "notice of segments of 4 GiB"},
         {VMASST_TYPE_writable_pagetables, "writable page tables"},
         {VMASST_TYPE_pae_extended_cr3, "extended CR3"},
         {VMASST_TYPE_architectural_iopl, "architectural IOPL"},
@@ -44,17 +44,7 @@ static void test_types(void)
 
 static void test_refused(void)
 {
-    static const unsigned types[] = {VMASST_TYPE_4gb_segments,
-                                     VMASST_TYPE_4gb_segments_notify,
-                                     6,
-                                     7,
-                                     31,
-                                     33,
-                                     63,
-                                     64,
-                                     65,
-                                     0x80000000,
-                                     ~0u};
+    static const unsigned types[] = {6, 7, 31, 33, 63, 64, 65, 0x80000000, ~0u};
     for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         is_error(HYPERVISOR_vm_assist(VMASST_CMD_enable, types[i]), -XEN_EINVAL,
                  "type %u cannot be switched on", types[i]);

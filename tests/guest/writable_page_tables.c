@@ -114,8 +114,7 @@ static void test_moves(void)
     store("orb", orb, good & ~PTE_RW, 0, good);
     store("btrq", btrq, good, 0, good & ~PTE_RW);
     store("btsq", btsq, good & ~PTE_RW, 0, good);
-    store("incb of the second byte", incb, good & ~PTE_AVAIL_LOW & ~PTE_G, 0,
-          (good & ~PTE_AVAIL_LOW) | PTE_G);
+    store("incb of the second byte", incb, 0x1fe, 0, 0x2fe);
     uint64_t from = good;
     store("movsq", movsq, 0, (uint64_t)&from, good);
 }

@@ -219,6 +219,12 @@ class Machine:
     def elapsed(self):
         return time.monotonic() - self.started
 
+    def cpu_seconds(self):
+        """The host's CPU time that QEMU has used (proc(5): utime, stime)."""
+        with open(f"/proc/{self.qemu.pid}/stat", encoding="ascii") as f:
+            values = f.read().rpartition(")")[2].split()
+        return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
+
     def read(self, timeout):
         """Waits for console output. Returns False at its end."""
         fd = self.qemu.stdout.fileno()

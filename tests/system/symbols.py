@@ -13,15 +13,16 @@ def symbols(path):
 
 
 class Names:
-    """Says where an address is, of several programs that do not overlap."""
+    """Says where an address is, of several programs; the nearest symbol below it is the one."""
 
     def __init__(self, *paths):
         self._programs = [symbols(path) for path in paths if os.path.exists(path)]
 
     def name(self, address):
+        best = None
         for table in self._programs:
             i = bisect.bisect_right(table, (address, chr(0x10ffff))) - 1
             # The last symbol of a program is its end.
-            if 0 <= i < len(table) - 1:
-                return f"{table[i][1]}+{address - table[i][0]:#x}"
-        return "?"
+            if 0 <= i < len(table) - 1 and (best is None or table[i] > best):
+                best = table[i]
+        return f"{best[1]}+{address - best[0]:#x}" if best else "?"

@@ -42,10 +42,15 @@ static bool table_bits_ok(uint64_t entry, const struct domain *owner)
     return !(entry & refused);
 }
 
-/* A frame that no domain can own: device memory, or firmware tables. */
+/*
+ * A frame that no domain can own: device memory, or firmware tables. The last frame number that an
+ * entry can hold stands for none at all.
+ */
 static int device_acquire(mfn_t mfn, uint64_t entry, const struct domain *owner)
 {
-    return iomem_permitted(owner, mfn, entry & PTE_WRITE) ? 0 : -XEN_EINVAL;
+    if (iomem_permitted(owner, mfn, entry & PTE_WRITE))
+        return 0;
+    return mfn_eq(mfn, entry_mfn(PTE_MFN_MASK)) ? -XEN_EINVAL : -XEN_EPERM;
 }
 
 /* The machine-to-phys table's frames are counted by nobody: they stay for ever. */
@@ -67,7 +72,7 @@ static int l1_acquire(uint64_t *entry, struct domain *owner, const struct domain
     if (page_owner->id.v == DOMID_XEN)
         return m2p_acquire(mfn, *entry);
     if (!frame_get(mfn, page_owner))
-        return mfn_is_ram(mfn) ? -XEN_EINVAL : device_acquire(mfn, *entry, owner);
+        return mfn_is_ram(mfn) ? -XEN_EBUSY : device_acquire(mfn, *entry, owner);
     if (!(*entry & PTE_WRITE))
         return 0;
     int rc = frame_get_type(mfn, FT_WRITABLE);

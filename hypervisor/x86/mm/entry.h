@@ -17,8 +17,8 @@
 /*
  * Take what *entry would stand for in a table of `level` that belongs to `owner`, mapping frames of
  * `page_owner` (the same but for privileged callers). *entry is adjusted to what will be stored.
- * -XEN_EINVAL: bits or frames that are not allowed; -XEN_EBUSY: the frame is of another type;
- * -XEN_ERESTART: work is pending.
+ * -XEN_EINVAL: bits or frames that are not allowed; -XEN_EBUSY: the frame is of another type, or of
+ * another owner; -XEN_EPERM: device memory of others; -XEN_ERESTART: work is pending.
  */
 int entry_acquire(unsigned level, uint64_t *entry, struct domain *owner,
                   const struct domain *page_owner) must_check;

@@ -43,8 +43,8 @@ static int op_new_user_baseptr(struct vcpu *v, struct domain *d, const struct mm
 
 static int op_flush_local(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
 {
-    (void)v;
-    (void)d;
+    if (d != v->domain)
+        return -XEN_EPERM;
     if (op->cmd == MMUEXT_TLB_FLUSH_LOCAL)
         tlb_flush_local();
     else
@@ -54,11 +54,11 @@ static int op_flush_local(struct vcpu *v, struct domain *d, const struct mmuext_
 
 static int op_flush_multi(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
 {
-    (void)v;
     cpumask_t mask;
-    int rc = flush_vcpu_mask(d, HANDLE_VA(op->arg2.vcpumask), &mask);
-    if (rc)
-        return rc;
+    if (d != v->domain)
+        return -XEN_EPERM;
+    if (flush_vcpu_mask(d, HANDLE_VA(op->arg2.vcpumask), &mask))
+        return -XEN_EINVAL;
     if (op->cmd == MMUEXT_TLB_FLUSH_MULTI)
         tlb_flush_mask(mask);
     else
@@ -68,7 +68,8 @@ static int op_flush_multi(struct vcpu *v, struct domain *d, const struct mmuext_
 
 static int op_flush_all(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
 {
-    (void)v;
+    if (d != v->domain)
+        return -XEN_EPERM;
     if (op->cmd == MMUEXT_TLB_FLUSH_ALL)
         tlb_flush_mask(flush_domain_mask(d));
     else
@@ -79,8 +80,9 @@ static int op_flush_all(struct vcpu *v, struct domain *d, const struct mmuext_op
 /* WBINVD stalls the machine: only for those who have devices that do not snoop. */
 static int op_flush_cache(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
 {
-    (void)v;
     (void)op;
+    if (d != v->domain)
+        return -XEN_EPERM;
     if (!d->arch.all_iomem)
         return -XEN_EACCES;
     __asm__ volatile("wbinvd" ::: "memory");
@@ -194,15 +196,15 @@ long hc_mmuext_op(struct vcpu *v, struct hypercall_args *a)
         if (pdone.v && guest_read(&before, pdone))
             return -XEN_EFAULT;
     }
-    rc = domain_get_for(v, DOMID((uint16_t)a->arg[3]), &d);
+    rc = page_owner_get(v, DOMID((uint16_t)a->arg[3]), &d);
     if (rc)
         return rc;
     rc = mmuext_all(v, d, list, count, &done);
     domain_put(d);
 
     unsigned total = before + done;
-    if (pdone.v && guest_write(pdone, &total))
-        return -XEN_EFAULT;
+    if (pdone.v)
+        (void)guest_write(pdone, &total); /* what is done is done, whether or not it can be told */
     if (rc == -XEN_ERESTART || (rc == 0 && torn_any(&v->arch.torn))) {
         uint64_t args[] = {list.v + done * sizeof(struct mmuext_op),
                            (count - done) | HC_COUNT_PREEMPTED, a->arg[2], a->arg[3]};

@@ -133,14 +133,6 @@ static int update_owners(struct update_call *c, uint32_t foreigndom)
     return rc;
 }
 
-static long update_done_out(vaddr_t pdone, unsigned before, unsigned done, long rc)
-{
-    unsigned total = before + done;
-    if (pdone.v && guest_write(pdone, &total))
-        return -XEN_EFAULT;
-    return rc;
-}
-
 long hc_mmu_update(struct vcpu *v, struct hypercall_args *a)
 {
     vaddr_t list = VADDR(a->arg[0]), pdone = VADDR(a->arg[2]);
@@ -163,13 +155,15 @@ long hc_mmu_update(struct vcpu *v, struct hypercall_args *a)
     domain_put(c.tables);
     domain_put(c.pages);
 
-    long out = update_done_out(pdone, before, done, rc);
-    if (out == -XEN_ERESTART || (out == 0 && torn_any(&v->arch.torn))) {
+    unsigned total = before + done;
+    if (pdone.v)
+        (void)guest_write(pdone, &total); /* what is done is done, whether or not it can be told */
+    if (rc == -XEN_ERESTART || (rc == 0 && torn_any(&v->arch.torn))) {
         uint64_t args[] = {list.v + done * sizeof(struct mmu_update),
                            (count - done) | HC_COUNT_PREEMPTED, a->arg[2], a->arg[3]};
         return hypercall_continue(__HYPERVISOR_mmu_update, 4, args);
     }
-    return out;
+    return rc;
 }
 
 /* ---- By virtual address -------------------------------------------------------------------- */

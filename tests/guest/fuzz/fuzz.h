@@ -12,6 +12,13 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
+/* The table has what a control domain may do, too. */
+#define __XEN_TOOLS__ 1
+#include <pv/abi.h>
+
+#include <xen/domctl.h>
+#include <xen/sysctl.h>
+
 #include <pv/hypercall.h>
 #include <pv/memory.h>
 #include <pv/smp.h>
@@ -23,7 +30,7 @@
 #define FUZZ_VCPUS    4u
 #define ARENA_PAGES   2u
 #define NR_HYPERCALLS 64u
-#define NR_COMMANDS   32u
+#define NR_COMMANDS   96u
 
 struct call {
     uint32_t nr;
@@ -136,6 +143,9 @@ uint64_t value_pte(unsigned level);
 uint64_t value_maddr(void); /* of a page-table entry, mostly */
 uint64_t value_va(void);
 uint64_t value_domid(void);
+/* Of update_va_mapping, for a page that a call after it needs: seldom on all vCPUs, as that takes
+ * longer than all the rest when there are more of them than the machine has CPUs. */
+uint64_t value_flush(void);
 uint64_t value_word(void); /* of a structure of which nothing is known */
 uint64_t value_argument(enum arg_kind kind);
 /* Remembers what a successful call gave out. */

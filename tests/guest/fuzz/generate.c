@@ -4,6 +4,8 @@
  */
 #include "fuzz.h"
 
+#define FUZZ_DOMAINS 5u /* numbers below, the fuzzer's own 0 among them */
+
 #define LARGEST 512u /* bytes of a structure that fits in a call's data */
 
 /* The size of what an argument points to: a few elements of an array. */
@@ -23,6 +25,29 @@ static void fill(uint64_t *word, size_t words)
         word[i] = value_word();
 }
 
+static bool is_control(unsigned nr)
+{
+    return nr == __HYPERVISOR_domctl || nr == __HYPERVISOR_sysctl;
+}
+
+/* Command, version, and for domctl a domain: mostly one of the few that there may be. */
+static void fill_control(struct call *call, unsigned nr, uint64_t command)
+{
+    bool domctl = nr == __HYPERVISOR_domctl;
+    uint64_t version = domctl ? XEN_DOMCTL_INTERFACE_VERSION : XEN_SYSCTL_INTERFACE_VERSION;
+    call->data[0] = (one_in(32) ? random_below(90) : command) | version << 32;
+    if (domctl)
+        call->data[1] = one_in(8) ? value_number() : random_below(FUZZ_DOMAINS);
+    if (domctl && command == XEN_DOMCTL_createdomain && !one_in(4)) {
+        struct xen_domctl_createdomain create = {.max_vcpus = 1 + (uint32_t)random_below(4),
+                                                 .max_evtchn_port = 1023,
+                                                 .max_grant_frames = 64,
+                                                 .max_maptrack_frames = 64,
+                                                 .grant_opts = 1 + (uint32_t)random_below(2)};
+        memcpy(&call->data[2], &create, sizeof(create));
+    }
+}
+
 void generate_any(struct fuzzer *f, struct call *call)
 {
     unsigned nr = grammar_pick();
@@ -40,6 +65,8 @@ void generate_any(struct fuzzer *f, struct call *call)
     fill(call->data, call->words);
     if (nr == __HYPERVISOR_platform_op) /* its commands are in the structure */
         call->data[0] = random_below(80) | (uint64_t)XENPF_INTERFACE_VERSION << 32;
+    if (command && is_control(nr))
+        fill_control(call, nr, command->command);
     unsigned long at = call_data(f, call);
     for (unsigned i = 0; i < g->nargs; i++) {
         if (g->arg[i].kind != ARG_PTR) {
@@ -49,7 +76,7 @@ void generate_any(struct fuzzer *f, struct call *call)
             at += size[i];
         }
     }
-    if (command && !one_in(32))
+    if (command && !is_control(nr) && !one_in(32))
         call->arg[0] = command->command;
     if (g->vcpu_first && !one_in(8))
         call->arg[1] = random_below(nr_vcpus());

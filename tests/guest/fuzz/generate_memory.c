@@ -37,7 +37,7 @@ static void leave_home(struct fuzzer *f, struct call *call)
 {
     call_begin(f, call, __HYPERVISOR_update_va_mapping, 0, 0);
     call->arg[0] = play_home(play_any_page());
-    call->arg[2] = UVMF_INVLPG | UVMF_ALL;
+    call->arg[2] = value_flush();
 }
 
 /* A page that has none gets a new frame. */
@@ -49,7 +49,7 @@ static void come_home(struct fuzzer *f, struct call *call)
     play.phase[page] = 0;
     call->arg[0] = play_home(page);
     call->arg[1] = pte_make(play.mfn[page], PTE_KERNEL_RW);
-    call->arg[2] = UVMF_INVLPG | UVMF_ALL;
+    call->arg[2] = value_flush();
 }
 
 static void exchange(struct fuzzer *f, struct call *call)

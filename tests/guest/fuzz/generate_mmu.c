@@ -44,7 +44,7 @@ static void home_map(struct call *call, unsigned page, uint64_t flags)
     call->nr = __HYPERVISOR_update_va_mapping;
     call->arg[0] = play_home(page);
     call->arg[1] = pte_make(play.mfn[page], flags);
-    call->arg[2] = UVMF_INVLPG | UVMF_ALL;
+    call->arg[2] = value_flush();
 }
 
 static struct mmuext_op *pin_call(struct fuzzer *f, struct call *call, unsigned cmd,
@@ -128,7 +128,7 @@ static void update_va_mapping(struct fuzzer *f, struct call *call)
     call_begin(f, call, __HYPERVISOR_update_va_mapping, 0, 0);
     call->arg[0] = value_va();
     call->arg[1] = value_pte(1);
-    call->arg[2] = one_in(8) ? value_number() : random_below(3) | (one_in(2) ? UVMF_ALL : 0);
+    call->arg[2] = one_in(8) ? value_number() : random_below(3) | (one_in(8) ? UVMF_ALL : 0);
     if (other) {
         call->nr = __HYPERVISOR_update_va_mapping_otherdomain;
         call->arg[3] = value_domid();

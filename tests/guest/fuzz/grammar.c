@@ -3,8 +3,6 @@
  * The fuzzer's grammar: hypervisor/core/hypercalls.def, read by its macros when this is compiled. A
  * row added there is fuzzed without a change here.
  */
-/* The table has what a control domain may do, too. */
-#define __XEN_TOOLS__ 1
 #include "fuzz.h"
 
 #include <ctype.h>
@@ -18,6 +16,7 @@ typedef struct {
 #define STYLE_DIRECT  false
 #define STYLE_SUBOPS  false
 #define STYLE_VCPUOPS true
+#define STYLE_CONTROL false
 
 struct grammar grammar[NR_HYPERCALLS] = {
 #define HYPERCALL(call, args, style, what, doc)                                                    \
@@ -73,6 +72,8 @@ static const struct {
     TYPE(struct mmuext_op),
     TYPE(char),
     TYPE(struct multicall_entry),
+    TYPE(struct xen_domctl),
+    TYPE(struct xen_sysctl),
 };
 
 static size_t word_length(const char *text)

@@ -15,6 +15,7 @@
 #include <pv/start.h>
 
 #define MAX_FRAMES (1u << 20) /* of machines up to 4 GiB */
+#define REACH      0x10000ul /* a call may write so far behind an address without the part between */
 
 static uint8_t critical[MAX_FRAMES / 8];
 
@@ -67,8 +68,8 @@ static uint64_t guard_word(const struct fuzzer *f, const struct call *call, uint
         return word < call_data(f, call) ? call_data(f, call) : word;
     if (word >= f->arena_end && word < f->arena_end + PAGE_SIZE)
         return word;
-    if ((word >= VIRT_BASE && word < VIRT_BASE + nr_pages * PAGE_SIZE && kind == POINTER) ||
-        (word >= WINDOW_START && word < PLAY_START))
+    if ((word >= VIRT_BASE - REACH && word < VIRT_BASE + nr_pages * PAGE_SIZE && kind == POINTER) ||
+        (word >= WINDOW_START - REACH && word < PLAY_START))
         return PLAY_WINDOW + (word & (PLAY_SLOTS * PAGE_SIZE - 8));
     if (guard_frame(word))
         return play.mfn[word % PLAY_PAGES];
@@ -190,6 +191,14 @@ static bool watchdog(struct hooked *h)
     return true;
 }
 
+static bool shutdown_code(struct hooked *h)
+{
+    struct sched_shutdown *s = h->data;
+    if (s)
+        s->reason = SHUTDOWN_poweroff;
+    return s != NULL;
+}
+
 static bool other_domain(struct hooked *h)
 {
     const struct sched_remote_shutdown *r = h->data;
@@ -213,11 +222,38 @@ static bool platform(struct hooked *h)
     return op->cmd != XENPF_enter_acpi_sleep;
 }
 
-/* A little text in one of many calls. */
+/* Domains of low numbers only: their memory and structures are the fuzzer's to use up. */
+static bool domain_control(struct hooked *h)
+{
+    struct xen_domctl *op = h->data;
+    if (!op)
+        return true;
+    if (op->cmd == XEN_DOMCTL_createdomain)
+        op->domain = (domid_t)(1 + op->domain % 4);
+    return op->cmd != XEN_DOMCTL_max_mem || op->domain != 0;
+}
+
+static bool machine_control(struct hooked *h)
+{
+    const struct xen_sysctl *op = h->data;
+    return !op || op->cmd != XEN_SYSCTL_debug_keys;
+}
+
+/* How many extents are done, in the upper bits: the list would be written that far behind. */
+static bool start_extent(struct hooked *h)
+{
+    h->arg[0] &= 0xfff;
+    return true;
+}
+
+/* A newline in one of many calls, and nothing in the others. */
 static bool console(struct hooked *h)
 {
-    if ((uint32_t)h->arg[0] == CONSOLEIO_write)
-        h->arg[1] = one_in(256) ? h->arg[1] & 1 : 0;
+    if ((uint32_t)h->arg[0] != CONSOLEIO_write)
+        return true;
+    h->arg[1] = h->data && one_in(256);
+    if (h->arg[1])
+        *(char *)h->data = '\n';
     return true;
 }
 
@@ -294,6 +330,7 @@ static const struct exception {
     {__HYPERVISOR_update_va_mapping_otherdomain, ANY, update_va, "the same"},
     {__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, map_addresses, "the same"},
     {__HYPERVISOR_grant_table_op, GNTTABOP_unmap_and_replace, replace_addresses, "the same"},
+    {__HYPERVISOR_memory_op, ANY, start_extent, "a list that begins before the arena"},
     {__HYPERVISOR_mmuext_op, ANY, mmuext, "a top-level table without the fuzzer's code"},
     {__HYPERVISOR_vcpu_op, VCPUOP_down, vcpu_down, "nobody would start it again"},
     {__HYPERVISOR_vcpu_op, VCPUOP_initialise, not_inside, "all are initialised: it must fail"},
@@ -301,10 +338,13 @@ static const struct exception {
      "once in a vCPU's life, and the library would look at the old place"},
     {__HYPERVISOR_sched_op, SCHEDOP_shutdown, never, "ends the guest"},
     {__HYPERVISOR_sched_op, SCHEDOP_remote_shutdown, other_domain, "ends the guest"},
+    {__HYPERVISOR_sched_op, SCHEDOP_shutdown_code, shutdown_code, "the reason of the guest's end"},
     {__HYPERVISOR_sched_op, SCHEDOP_block, never, "nothing would wake the vCPU"},
     {__HYPERVISOR_sched_op, SCHEDOP_poll, poll, "nothing would wake the vCPU"},
     {__HYPERVISOR_sched_op, SCHEDOP_watchdog, watchdog, "ends the guest after some seconds"},
     {__HYPERVISOR_platform_op, ANY, platform, "XENPF_enter_acpi_sleep ends the machine"},
+    {__HYPERVISOR_domctl, ANY, domain_control, "the fuzzer's own memory limit; too many domains"},
+    {__HYPERVISOR_sysctl, ANY, machine_control, "debug keys may end the machine, and flood it"},
     {__HYPERVISOR_console_io, ANY, console, "a flood that hides the test's own lines"},
 };
 

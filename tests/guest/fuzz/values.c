@@ -64,6 +64,11 @@ uint64_t value_domid(void)
                      : special[random_below(sizeof(special) / sizeof(special[0]))];
 }
 
+uint64_t value_flush(void)
+{
+    return UVMF_INVLPG | (one_in(16) ? UVMF_ALL : UVMF_LOCAL);
+}
+
 /* ---- Memory ------------------------------------------------------------------------------- */
 
 /* The playground's, frames got from the hypervisor, and now and then the machine's or any. */
