@@ -33,6 +33,7 @@ static const struct call {
 #define IS_DIRECT  true
 #define IS_SUBOPS  false
 #define IS_VCPUOPS false
+#define IS_CONTROL false
 #define HYPERCALL(name_, nargs_, style, args_, doc)                                                \
     {#name_, args_, __HYPERVISOR_##name_, nargs_, IS_##style},
 #define SUBOP(call, command, handler, type, direction, doc)

@@ -54,7 +54,7 @@ static void set(const struct state *s)
     uint64_t *content = mfn_to_virt(frame);
     memset(content, 0, PAGE_SIZE);
     if (s->bad) {
-        content[3] = (0xffffffull << 12) | 1; /* maps what is neither RAM nor a device */
+        content[3] = PTE_MFN_MASK | 1; /* maps what is no frame at all */
         content[4] = MM_BAD_DESCRIPTOR;
     }
     frame_entry(frame)->opaque[0] = own_of(s);

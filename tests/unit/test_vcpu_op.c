@@ -554,9 +554,11 @@ static long vm_assist(uint64_t cmd, uint64_t type)
 
 static void test_vm_assist(void)
 {
-    static const unsigned good[] = {VMASST_TYPE_writable_pagetables, VMASST_TYPE_pae_extended_cr3,
-                                    VMASST_TYPE_architectural_iopl,
-                                    VMASST_TYPE_runstate_update_flag, VMASST_TYPE_m2p_strict};
+    static const unsigned good[] = {
+        VMASST_TYPE_4gb_segments,        VMASST_TYPE_4gb_segments_notify,
+        VMASST_TYPE_writable_pagetables, VMASST_TYPE_pae_extended_cr3,
+        VMASST_TYPE_architectural_iopl,  VMASST_TYPE_runstate_update_flag,
+        VMASST_TYPE_m2p_strict};
     uint64_t want = 0;
     unsigned taken = 0;
 
