@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 USUAL_VCPUS = (1, 4)
 LIMIT = 10  # virtual seconds
 LIMIT_PARALLEL = 60  # of the host's CPU time
+NOT_ON_XEN = "no"
 
 
 class Mistake(Exception):
@@ -27,13 +28,20 @@ class Boot:
     args: str = ""
     options: str = ""  # more for the hypervisor's command line
     expect: str = ""  # regular expression
+    xen: str = ""  # what is expected on Xen instead, or NOT_ON_XEN
+
+    def on_xen(self):
+        """The same boot on Xen, or None."""
+        if self.xen == NOT_ON_XEN:
+            return None
+        return replace(self, expect=self.xen or self.expect, parallel=False)
 
     def name(self, others):
         """What tells this boot from the test's others; the number of vCPUs in any case."""
         said = [f"vcpus={self.vcpus}"]
         for field in fields(self)[1:]:
             value = getattr(self, field.name)
-            if field.name in ("limit", "expect") or value == field.default:
+            if field.name in ("limit", "expect", "xen") or value == field.default:
                 continue
             if any(getattr(other, field.name) != value for other in others):
                 said.append(f"{field.name}={'yes' if value is True else value}")
@@ -58,7 +66,7 @@ def _boots_of_line(line):
             boot = replace(boot, **{key: _number(key, value)})
         elif key == "parallel" and value in ("yes", "no"):
             boot = replace(boot, parallel=value == "yes")
-        elif key in ("args", "options", "expect"):
+        elif key in ("args", "options", "expect", "xen"):
             boot = replace(boot, **{key: value})
         else:
             raise Mistake(f"there is no option '{word}'")
