@@ -13,6 +13,8 @@
 #define __XEN_TOOLS__ 1
 #include <pv/hypercall.h>
 #include <pv/smp.h>
+#include <xen/domctl.h>
+#include <xen/sysctl.h>
 
 #include "tap.h"
 
