@@ -77,7 +77,7 @@ static inline long HYPERVISOR_set_debugreg(unsigned reg, unsigned long value)
     return HYPERCALL2(set_debugreg, reg, value);
 }
 
-/* The value; -XEN_EINVAL for a register that there is not, which a value may look like. */
+/* The value; -XEN_ENODEV for a register that there is not, which a value may look like. */
 static inline unsigned long HYPERVISOR_get_debugreg(unsigned reg)
 {
     return (unsigned long)HYPERCALL1(get_debugreg, reg);
