@@ -22,11 +22,13 @@ struct xs_handle;
 enum disk_format { DISK_RAW, DISK_QCOW2 };
 
 struct device_disk {
-    char *target; /* a file or block device of the control domain; NULL: an empty drive */
+    char *target; /* a file or block device of the control domain: an absolute path */
     enum disk_format format;
     char vdev[16]; /* xvda, sda1, hdc ...: as the guest sees it */
     unsigned id;   /* its number in the store: 51712 is xvda */
     bool read_only, cdrom, direct_io;
+    bool no_discard; /* the guest may not give blocks back */
+    bool untrusted;  /* the guest is told not to trust the back-end (its "trusted" node is 0) */
 };
 
 struct device_nic {
@@ -40,6 +42,8 @@ struct device_nic {
     char *model;         /* told to nobody: PV only; kept for listing */
     uint64_t rate_bytes; /* in each interval; 0: no limit */
     uint64_t rate_interval_us;
+    unsigned mtu;   /* of the interface, and told to the guest; 0: what the bridge gives */
+    bool untrusted; /* as a disk's */
 };
 
 /* "key=value,..." or positional, as xl's disk= and vif= items. -EINVAL; why->column counts within
@@ -54,6 +58,7 @@ unsigned disk_number(const char *vdev);
 struct devices {
     xc_interface *xch;
     struct xs_handle *xs;
+    unsigned patience_ms; /* how long a back-end or front-end is waited for; 0: ten seconds */
 };
 
 /* Both fill in what was left to them (id, mac). -EEXIST: there is one of this number. */
