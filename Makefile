@@ -56,7 +56,7 @@ HV_OBJ := $(addprefix $O/,$(addsuffix .o,$(basename $(HV_SRC))))
 HV_LDS := hypervisor/x86/paravane.lds
 
 .PHONY: all
-all: $O/paravane $B/pvunpack
+all: $O/paravane $B/pvunpack $B/pvstored
 
 $O/hypervisor/%.o: hypervisor/%.c
 	$(call say,CC,$<)
@@ -133,7 +133,7 @@ $O/paravane: $O/paravane.elf
 
 # --- tools of the host --------------------------------------------------------------------------
 
-HOST_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE $(WARNINGS)
+HOST_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE $(WARNINGS) -Itoolstack
 UNPACK_LIBS := -lz -llzma -lzstd -llz4 -lbz2
 UNPACK_OBJ := $(patsubst %.c,$B/host/%.o,$(wildcard toolstack/unpack/*.c))
 
@@ -145,6 +145,44 @@ $B/host/%.o: %.c
 $B/pvunpack: $(UNPACK_OBJ)
 	$Q $(CC) -o $@ $^ $(UNPACK_LIBS)
 
+STORE_LIBS := -lxenevtchn -lxengnttab -lxenforeignmemory -lxencall
+STORE_OBJ := $(patsubst %.c,$B/host/%.o,$(wildcard toolstack/store/*.c) toolstack/common/message.c)
+
+$B/host/toolstack/store/main.o: $O/version
+$B/host/toolstack/store/main.o: HOST_CFLAGS += $(if $(VERSION),-DPARAVANE_VERSION='"$(VERSION)"')
+$B/pvstored: $(STORE_OBJ)
+	$(call say,LD,$@)
+	$Q $(CC) -o $@ $^ $(STORE_LIBS)
+
+# --- the toolstack --------------------------------------------------------------------------------
+# One rule compiles all of it; a program is its directory's objects and those of what it uses.
+
+TOOL_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -Iinclude -Itoolstack -Ihypervisor \
+	-Ihypervisor/x86/include $(WARNINGS)
+# Debian's libraries below libxenctrl. PVCTL_LDFLAGS=-static: for a root file system without them.
+XEN_LIBS := -lxencall -lxenforeignmemory -lxenevtchn -lxengnttab -lxentoollog -lxentoolcore -ldl \
+	-lpthread
+tool_objects = $(patsubst %.c,$B/tools/%.o,$1)
+
+$B/tools/%.o: %.c
+	$(call say,CC,$<)
+	$Q mkdir -p $(@D)
+	$Q $(CC) $(TOOL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$B/lib/libxenctrl.a: $(call tool_objects,$(wildcard toolstack/libxenctrl/*.c))
+	$Q mkdir -p $(@D)
+	$Q rm -f $@
+	$Q ar rcs $@ $^
+
+PVCTL_OBJ := $(call tool_objects,$(wildcard $(addprefix toolstack/,pvctl/*.c guest/*.c common/*.c \
+	devices/*.c builder/*.c unpack/unpack.c unpack/codec*.c)) hypervisor/core/elf.c \
+	hypervisor/core/pv_layout.c hypervisor/x86/pv_tables.c)
+
+$B/pvctl: $(PVCTL_OBJ) $B/lib/libxenctrl.a
+	$(call say,LD,$@)
+	$Q $(CC) $(PVCTL_LDFLAGS) -o $@ $^ -lxenstore $(XEN_LIBS) -ljson-c -lncursesw -ltinfo \
+		$(UNPACK_LIBS)
+
 # --- unit tests ---------------------------------------------------------------------------------
 # A test program is tests/unit/test_NAME.c. What it is linked with, it says in lines of its own:
 #   links: hypervisor/core/heap.c hypervisor/core/lib.c
@@ -155,7 +193,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$B/unit/%,$(UNIT_SRC))
 UNIT_CFLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DPARAVANE_DEBUG -fno-omit-frame-pointer \
 	-fno-strict-aliasing -fsanitize=address,undefined -fno-sanitize-recover=all $(WARNINGS) \
-	-Itests/unit/include -Itests/unit -Ihypervisor -I.
+	-Itests/unit/include -Itests/unit -Ihypervisor -Itoolstack -I.
 
 $B/unit/obj/%.o: %.c
 	$(call say,UNITCC,$<)
@@ -453,7 +491,7 @@ docs:
 
 # --- what must be installed ---------------------------------------------------------------------
 
-DEPS := gcc libc6-dev binutils libxen-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev \
+DEPS := gcc libc6-dev binutils libxen-dev libjson-c-dev libncurses-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev \
 	cpio kmod xz-utils qemu-system-x86 python3
 ifneq ($(filter iso test deps,$(MAKECMDGOALS)),)
 DEPS += perl grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf
@@ -480,7 +518,7 @@ deps:
 
 # These install what they need by themselves, before anything is compiled or fetched.
 ifneq ($(filter run test iso bench bench-profile check guest run-guest fuzz test-on-xen,$(MAKECMDGOALS)),)
-$(HV_OBJ) $O/asm_offsets.s $O/paravane.lds $O/symbols-empty.S $(UNPACK_OBJ) $(UNIT_BIN:=.mk): | deps
+$(HV_OBJ) $O/asm_offsets.s $O/paravane.lds $O/symbols-empty.S $(UNPACK_OBJ) $(STORE_OBJ) $(UNIT_BIN:=.mk): | deps
 $B/cache/linux-6.1/.version $B/cache/busybox-static/.version $B/cache/xen-4.17/.version: | deps
 check-format check-cppcheck check-tidy: | deps
 $(NEWLIB_LIBC) $G/include/xen: | deps
@@ -499,7 +537,7 @@ distclean:
 help:
 	@sed -n 's/^#: \{0,1\}//p' Makefile
 
-#: make             build/paravane, the hypervisor; build/pvunpack
+#: make             build/paravane, the hypervisor; build/pvunpack, pvstored
 #: make run         boot Debian's kernel on it in QEMU, up to a shell
 #: make run BATCH=1 boot, check the machine, switch off; exit status 0 or 1
 #: make test        every test; T=NAME: one
@@ -518,5 +556,5 @@ help:
 #: KERNEL=6.1|6.12|cloud, CPUS=2, MEMORY=3G, ARGS= and HVARGS= (for the kernel, the hypervisor),
 #: DISK=IMAGE, HYPERVISOR=FILE (boot another one), NATIVE=1 (boot none). See docs/building.md.
 
--include $(HV_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d) $(wildcard $O/*.d)
--include $(shell find $B/unit $B/guest -name '*.d' 2>/dev/null)
+-include $(HV_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d) $(STORE_OBJ:.o=.d) $(wildcard $O/*.d)
+-include $(shell find $B/unit $B/guest $B/tools -name '*.d' 2>/dev/null)

@@ -44,7 +44,13 @@ struct guest_config {
 
     enum stop_action on_poweroff, on_reboot, on_watchdog, on_crash, on_soft_reset;
     char *console_log; /* where the guest's console is logged too; NULL: as the daemon says */
+
+    /* 0: what guest_create() takes. */
+    unsigned max_event_channels, max_grant_frames, max_maptrack_frames;
+    int rtc_timeoffset; /* seconds that the guest's clock is ahead of UTC */
 };
+
+#define GUEST_MAX_VCPUS 128u
 
 /* Warnings (an unknown key, with its line) go to `warn`. */
 typedef void config_warning(void *data, const struct message *what);
@@ -60,7 +66,10 @@ char *guest_config_to_json(const struct guest_config *config);
 int guest_config_from_json(const char *text, struct guest_config *config, struct message *why);
 void guest_config_free(struct guest_config *config);
 
+/* What a name may be: the store's and files' paths contain it. */
+bool guest_name_good(const char *name, struct message *why);
 const char *stop_action_name(enum stop_action action);
+bool stop_action_from_name(const char *name, enum stop_action *action);
 /* "32-hex with dashes"; text has 37 bytes. */
 void uuid_to_text(const uint8_t uuid[16], char text[37]);
 bool uuid_from_text(const char *text, uint8_t uuid[16]);

@@ -35,7 +35,7 @@ void message_prefix(struct message *why, const char *format, ...)
 {
     if (why == NULL)
         return;
-    char text[MESSAGE_SIZE], joined[2 * MESSAGE_SIZE];
+    char text[MESSAGE_SIZE], joined[2 * MESSAGE_SIZE + 2];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
