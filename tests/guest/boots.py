@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields, replace
 USUAL_VCPUS = (1, 4)
 LIMIT = 10  # virtual seconds
 LIMIT_PARALLEL = 60  # of the host's CPU time
-NOT_ON_XEN = "no"
 
 
 class Mistake(Exception):
@@ -28,13 +27,7 @@ class Boot:
     args: str = ""
     options: str = ""  # more for the hypervisor's command line
     expect: str = ""  # regular expression
-    xen: str = ""  # what is expected on Xen instead, or NOT_ON_XEN
-
-    def on_xen(self):
-        """The same boot on Xen, or None."""
-        if self.xen == NOT_ON_XEN:
-            return None
-        return replace(self, expect=self.xen or self.expect, parallel=False)
+    xen: bool = True  # whether it says anything there
 
     def name(self, others):
         """What tells this boot from the test's others; the number of vCPUs in any case."""
@@ -64,9 +57,9 @@ def _boots_of_line(line):
             vcpus = [_number(key, n) for n in value.split(",")]
         elif key in ("memory", "machine", "limit"):
             boot = replace(boot, **{key: _number(key, value)})
-        elif key == "parallel" and value in ("yes", "no"):
-            boot = replace(boot, parallel=value == "yes")
-        elif key in ("args", "options", "expect", "xen"):
+        elif key in ("parallel", "xen") and value in ("yes", "no"):
+            boot = replace(boot, **{key: value == "yes"})
+        elif key in ("args", "options", "expect"):
             boot = replace(boot, **{key: value})
         else:
             raise Mistake(f"there is no option '{word}'")

@@ -9,21 +9,21 @@
  * told on, its domain is crashed. The machine stays as it is.
  *
  *   test: vcpus=1
- *   test: vcpus=1 args="case=stack_unmapped" expect="cannot be written|no room for a trap frame"
- *   test: vcpus=1 args="case=stack_read_only" expect="cannot be written|no room for a trap frame"
- *   test: vcpus=1 args="case=stack_hypervisor" expect="cannot be written|no room for a trap frame"
- *   test: vcpus=1 args="case=stack_hole" expect="cannot be written|no room for a trap frame"
- *   test: vcpus=1 args="case=stack_zero" expect="cannot be written|no room for a trap frame"
- *   test: vcpus=1 args="case=kernel_stack_hole" expect="no room for a trap frame"
- *   test: vcpus=1 args="case=no_handler" expect="trap 6 at .* without a handler"
- *   test: vcpus=1 args="case=no_page_fault_handler" expect="page fault at .* without a handler"
- *   test: vcpus=1 args="case=no_breakpoint_handler" expect="trap 3 at .* without a handler"
- *   test: vcpus=1 args="case=no_event_callback" expect="no event callback"
- *   test: vcpus=1 args="case=iret_in_multicall" expect="iret inside a multicall"
- *   test: vcpus=1 args="case=iret_stack_unmapped" expect="iret: no frame at stack"
- *   test: vcpus=1 args="case=iret_stack_hypervisor" expect="iret: no frame at stack"
- *   test: vcpus=1 args="case=iret_stack_hole" expect="iret: no frame at stack"
- *   test: vcpus=1 args="case=no_user_table" expect="without a user page table"
+ *   test: vcpus=1 args="case=stack_unmapped" expect="cannot be written|no room|Dom0 crashed"
+ *   test: vcpus=1 args="case=stack_read_only" expect="cannot be written|no room|Dom0 crashed"
+ *   test: vcpus=1 args="case=stack_hypervisor" expect="cannot be written|no room|Dom0 crashed"
+ *   test: vcpus=1 args="case=stack_hole" expect="cannot be written|no room|Dom0 crashed"
+ *   test: vcpus=1 args="case=stack_zero" expect="cannot be written|no room|Dom0 crashed"
+ *   test: vcpus=1 args="case=kernel_stack_hole" expect="no room|Dom0 crashed"
+ *   test: vcpus=1 args="case=no_handler" expect="trap 6 at .* without|Dom0 crashed"
+ *   test: vcpus=1 args="case=no_page_fault_handler" expect="page fault at .* without|Dom0 crashed"
+ *   test: vcpus=1 args="case=no_breakpoint_handler" expect="trap 3 at .* without|Dom0 crashed"
+ *   test: vcpus=1 args="case=no_event_callback" expect="no event callback|Dom0 crashed"
+ *   test: vcpus=1 args="case=iret_in_multicall" expect="iret inside a multicall|Dom0 crashed"
+ *   test: vcpus=1 args="case=iret_stack_unmapped" expect="iret: no frame at stack|Dom0 crashed"
+ *   test: vcpus=1 args="case=iret_stack_hypervisor" expect="iret: no frame at stack|Dom0 crashed"
+ *   test: vcpus=1 args="case=iret_stack_hole" expect="iret: no frame at stack|Dom0 crashed"
+ *   test: vcpus=1 args="case=no_user_table" expect="without a user page table|Dom0 crashed"
  */
 #include <pv/clock.h>
 #include <pv/memory.h>

@@ -8,9 +8,11 @@
  * read-only for the guest, and it asks for each change. So malloc() ends in hypercalls: sbrk()
  * takes free pages, and has them mapped into the heap.
  *
+ * In a domain of more than 1 GiB, its tables of level 2 are several.
+ *
  * test: vcpus=1 memory=4
  * test: vcpus=1,4 memory=16
- * test: vcpus=1 memory=2048 machine=2304 limit=60
+ * test: vcpus=1 memory=1040 machine=1152 limit=60
  */
 #include "tap.h"
 

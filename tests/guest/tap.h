@@ -7,7 +7,7 @@
  * is as below. docs/internals/15-testing-guests.md has the full list.
  *
  *   test: vcpus=1,4 memory=16 machine=128 limit=10 parallel=no args="..." options="..."
- *         expect="regular expression"
+ *         expect="regular expression" xen=yes
  *
  *   vcpus     one boot for each number; the machine has as many CPUs
  *   memory    MiB of the domain;  machine: of the machine
@@ -15,7 +15,9 @@
  *   parallel  yes: a thread a CPU, no instruction count (races need it); limit is then
  *             seconds of the host's CPU time, 60 unless said
  *   args      the program's command line;  options: more for the hypervisor's
- *   expect    the domain does not end by itself: the hypervisor prints this
+ *   expect    the domain does not end by itself: the hypervisor prints this (what Xen prints
+ *             instead is an alternative)
+ *   xen       no: not booted on Xen; the head comment says why
  */
 #ifndef TAP_H
 #define TAP_H
