@@ -136,12 +136,12 @@ long domctl_set_affinity(struct vcpu *caller, struct xen_domctl *op)
 {
     struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
     struct vcpu *v;
-    int rc = flags_ok(a->flags) ? find_vcpu(op, a->vcpu, &v) : -XEN_EINVAL;
+    int rc = find_vcpu(op, a->vcpu, &v);
 
     (void)caller;
     if (rc != 0)
         return rc;
-    rc = set_affinity(v, a);
+    rc = flags_ok(a->flags) ? set_affinity(v, a) : -XEN_EINVAL;
     domain_put(v->domain);
     return rc;
 }
@@ -150,13 +150,14 @@ long domctl_get_affinity(struct vcpu *caller, struct xen_domctl *op)
 {
     struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
     struct vcpu *v;
-    int rc = flags_ok(a->flags) ? find_vcpu(op, a->vcpu, &v) : -XEN_EINVAL;
+    int rc = find_vcpu(op, a->vcpu, &v);
 
     (void)caller;
     if (rc != 0)
         return rc;
     cpumask_t hard = cpumask_empty(v->sched.unpinned) ? v->sched.affinity : v->sched.unpinned;
-    if (a->flags & XEN_VCPUAFFINITY_HARD)
+    rc = flags_ok(a->flags) ? 0 : -XEN_EINVAL;
+    if (rc == 0 && a->flags & XEN_VCPUAFFINITY_HARD)
         rc = cpumask_to_bitmap(&a->cpumap_hard, hard);
     if (rc == 0 && a->flags & XEN_VCPUAFFINITY_SOFT)
         rc = cpumask_to_bitmap(&a->cpumap_soft, CPUMASK_ALL);

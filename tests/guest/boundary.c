@@ -299,6 +299,25 @@ static void test_vcpu_numbers(const struct subop *op)
     ok(refused, "%s knows which vCPUs there are", op->name);
 }
 
+/* Before anything else that is wrong with an operation, it is told that its domain is not there. */
+static void test_no_domain(void)
+{
+    bool refused = true;
+    for (const struct subop *op = subops; op < subops + NR_SUBOPS; op++) {
+        if (op->number != __HYPERVISOR_domctl || op->command == XEN_DOMCTL_createdomain)
+            continue;
+        const struct address *good = addresses(SIZE_UNKNOWN);
+        memset(good->address, 0, SIZE_UNKNOWN);
+        head_write(op->number, op->command, good->address);
+        long rc = subop_call(op, good->address);
+        boundary_restore();
+        if (rc != -XEN_ESRCH)
+            diag("%s: %s", op->name, xen_error(rc));
+        refused &= rc == -XEN_ESRCH;
+    }
+    ok(refused, "domctl knows which domains there are");
+}
+
 static void test_hypercall_numbers(void)
 {
     const uint64_t far_numbers[] = {64, 65, 255, 256, 0x7fffffff, 0x80000000, ~0u, 1ul << 32, ~0ul};
@@ -338,6 +357,7 @@ int main(void)
         if (calls[i].style != DIRECT)
             test_commands(i);
     }
+    test_no_domain();
     test_hypercall_numbers();
     is(boundary_pages(), pages, "the domain has as many pages as before");
     return done();
