@@ -88,8 +88,6 @@ static bool restore_perms(struct store *store, struct record *record)
     struct perms *perms = get_perms(store, record);
     if (perms != NULL && special != SPECIAL_NONE) {
         store_set_special(store, special, perms);
-    } else if (perms != NULL && node == store->tree.root) {
-        tree_set_perms(&store->tree, node, perms);
     } else if (perms != NULL && node != NULL) {
         store_set_perms(store, node, perms);
     } else {

@@ -45,6 +45,7 @@ void store_init(struct store *store)
     for (unsigned i = 0; i < SPECIAL_COUNT; i++)
         store->special[i] = perms_new(&none, 1, 1);
     tree_init(&store->tree, perms_new(&none, 1, 1));
+    store->accounts[CONTROL_DOMAIN].nodes = 1;
 }
 
 /* Connections of sockets and domains are freed by whom they belong to; this frees what is left. */
@@ -126,8 +127,7 @@ static bool check_node(const struct store *store, const struct node *node, uint3
 
     if (!good)
         store_log("check: %s is not where it should be", node->path);
-    if (node->parent != NULL)
-        owned[perms_owner(store, node->perms)]++;
+    owned[perms_owner(store, node->perms)]++;
     return good;
 }
 
