@@ -20,6 +20,8 @@ bool guest_name_good(const char *name, struct message *why)
         what = "must have at most 128 characters";
     else if (strspn(name, "0123456789") == strlen(name))
         what = "must not be a number: that would be taken for a domain's";
+    else if (strcmp(name, "Domain-0") == 0)
+        what = "must not be the control domain's";
     else if (name[0] == '.' || name[0] == '-')
         what = "must not begin with '.' or '-'";
     for (const char *c = name; *c != '\0'; c++)
