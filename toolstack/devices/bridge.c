@@ -82,11 +82,13 @@ int host_interface_mtu(const char *name, unsigned mtu, struct message *why)
 int host_interface_join(const char *name, const char *bridge, unsigned mtu, struct message *why)
 {
     struct ifreq of_bridge = {0}, port = {0};
-    if (mtu == 0 && request(SIOCGIFMTU, bridge, &of_bridge) == 0)
-        mtu = (unsigned)of_bridge.ifr_mtu;
     int rc = mtu != 0 ? host_interface_mtu(name, mtu, why) : 0;
     if (rc != 0)
         return rc;
+    /* Frames above 1500 bytes need what the front-end has not agreed to yet: then it keeps those.
+     */
+    if (mtu == 0 && request(SIOCGIFMTU, bridge, &of_bridge) == 0)
+        host_interface_mtu(name, (unsigned)of_bridge.ifr_mtu, NULL);
     port.ifr_ifindex = (int)if_nametoindex(name);
     rc = request(SIOCBRADDIF, bridge, &port);
     if (rc != 0)

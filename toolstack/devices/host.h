@@ -57,7 +57,7 @@ const char *host_default_bridge(void);
 /* Whether there is such a bridge. */
 bool host_bridge_exists(const char *name);
 int host_interface_rename(const char *from, const char *to, struct message *why);
-/* mtu 0: the bridge's. The interface is a port of the bridge after that, and up. */
+/* mtu 0: the bridge's, if that can be. The interface is a port of the bridge after that, and up. */
 int host_interface_join(const char *name, const char *bridge, unsigned mtu, struct message *why);
 int host_interface_mtu(const char *name, unsigned mtu, struct message *why);
 

@@ -33,8 +33,8 @@ void place_set(struct device_place *place, enum device_kind kind, uint32_t domid
 struct batch {
     struct xs_handle *xs;
     xs_transaction_t transaction;
-    int error;                 /* 0 or a negative errno */
-    char path[NODE_PATH_SIZE]; /* of what failed */
+    int error;                     /* 0 or a negative errno */
+    char path[2 * NODE_PATH_SIZE]; /* of what failed */
     unsigned tries;
 };
 
