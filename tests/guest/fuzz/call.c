@@ -32,12 +32,14 @@ unsigned call_command(const struct call *call)
 {
     switch (call->nr) {
     case __HYPERVISOR_memory_op:
-        return call->arg[0] % NR_COMMANDS;
+        return (unsigned)call->arg[0] % NR_COMMANDS;
+    case __HYPERVISOR_domctl:
+    case __HYPERVISOR_sysctl:
     case __HYPERVISOR_mmuext_op:
     case __HYPERVISOR_platform_op:
         return call->words ? (unsigned)call->data[0] % NR_COMMANDS : 0;
     default:
-        return grammar[call->nr].arg[0].kind == ARG_CMD ? call->arg[0] % NR_COMMANDS : 0;
+        return grammar[call->nr].arg[0].kind == ARG_CMD ? (unsigned)call->arg[0] % NR_COMMANDS : 0;
     }
 }
 
