@@ -56,7 +56,7 @@ HV_OBJ := $(addprefix $O/,$(addsuffix .o,$(basename $(HV_SRC))))
 HV_LDS := hypervisor/x86/paravane.lds
 
 .PHONY: all
-all: $O/paravane $B/pvunpack $B/pvstored
+all: $O/paravane $B/pvunpack $B/pvstored $B/pvctl
 
 $O/hypervisor/%.o: hypervisor/%.c
 	$(call say,CC,$<)
@@ -518,7 +518,7 @@ deps:
 
 # These install what they need by themselves, before anything is compiled or fetched.
 ifneq ($(filter run test iso bench bench-profile check guest run-guest fuzz test-on-xen,$(MAKECMDGOALS)),)
-$(HV_OBJ) $O/asm_offsets.s $O/paravane.lds $O/symbols-empty.S $(UNPACK_OBJ) $(STORE_OBJ) $(UNIT_BIN:=.mk): | deps
+$(HV_OBJ) $O/asm_offsets.s $O/paravane.lds $O/symbols-empty.S $(UNPACK_OBJ) $(STORE_OBJ) $(PVCTL_OBJ) $(UNIT_BIN:=.mk): | deps
 $B/cache/linux-6.1/.version $B/cache/busybox-static/.version $B/cache/xen-4.17/.version: | deps
 check-format check-cppcheck check-tidy: | deps
 $(NEWLIB_LIBC) $G/include/xen: | deps
@@ -537,7 +537,7 @@ distclean:
 help:
 	@sed -n 's/^#: \{0,1\}//p' Makefile
 
-#: make             build/paravane, the hypervisor; build/pvunpack, pvstored
+#: make             build/paravane, the hypervisor; build/pvunpack, pvstored, pvctl
 #: make run         boot Debian's kernel on it in QEMU, up to a shell
 #: make run BATCH=1 boot, check the machine, switch off; exit status 0 or 1
 #: make test        every test; T=NAME: one
