@@ -322,6 +322,7 @@ __asm__(".text\n"
         "   mov %rdi, %rbx\n"
         "   test %rbx, %rbx\n"
         "   jz 1f\n"
+        "   mov %cr4, %rax; or $0x40000, %rax; mov %rax, %cr4\n" /* OSXSAVE */
         "   xor %ecx, %ecx; xor %edx, %edx; mov $7, %eax\n"
         "   xsetbv\n"
         "   mov $7, %eax; xor %edx, %edx\n"
@@ -337,11 +338,17 @@ __asm__(".text\n"
 _Static_assert(__HYPERVISOR_vcpu_op == 24 && VCPUOP_down == 2, "fpu_entry");
 unsigned fpu_vcpu;
 
-static bool has_avx(void)
+/* XSETBV needs CR4.OSXSAVE (SDM 2, XSETBV). */
+static bool avx_enable(void)
 {
     uint32_t a = 1, b, c = 0, d;
     __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    return (c & (1u << 27)) && (c & (1u << 28)); /* OSXSAVE, AVX */
+    if (!(c & (1u << 26)) || !(c & (1u << 28))) /* XSAVE, AVX */
+        return false;
+    uint64_t cr4;
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 | 1ul << 18));
+    return true;
 }
 
 /* On every CPU, so that whichever the new vCPU runs on has something in its registers. */
@@ -357,7 +364,7 @@ static void fill_registers(void)
                          :
                          :
                          : "xmm0", "xmm1", "xmm7", "xmm8", "xmm15");
-        if (has_avx())
+        if (avx_enable())
             __asm__ volatile("xor %%ecx, %%ecx; xor %%edx, %%edx; mov $7, %%eax; xsetbv\n"
                              "vinsertf128 $1, %%xmm0, %%ymm0, %%ymm0; vmovaps %%ymm0, %%ymm15"
                              :
@@ -380,7 +387,7 @@ static bool area_zero(size_t from, size_t to)
 static void test_fpu(void)
 {
     static struct vcpu_guest_context context;
-    bool avx = has_avx();
+    bool avx = avx_enable();
     if (nr_vcpus() == 1) {
         skip(4, "one vCPU");
         return;
