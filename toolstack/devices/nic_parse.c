@@ -36,7 +36,7 @@ static int set_mac(struct device_nic *nic, const struct spec_item *item, struct 
         const char *at = item->value + 3 * i;
         int high = hex_digit(at[0]), low = hex_digit(at[1]);
         good = high >= 0 && low >= 0 && (i == 5 || at[2] == ':');
-        nic->mac[i] = (uint8_t)(high << 4 | low);
+        nic->mac[i] = (uint8_t)(16 * high + low);
     }
     if (!good)
         return spec_error(item, why, "\"%.*s\" is no MAC address such as 00:16:3e:01:02:03",
