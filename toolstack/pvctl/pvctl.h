@@ -75,7 +75,7 @@ struct devices device_host(struct pvctl *p);
 
 /* A domain by number, name or UUID; false: a message was printed. Opens both handles. */
 bool find_domain(struct pvctl *p, const char *text, uint32_t *domid);
-/* The same for the guest's number alone, -1: none; prints nothing. */
+/* Its number; -1: there is none, and nothing was printed; -2: a message was. */
 int64_t lookup_domain(struct pvctl *p, const char *text);
 bool domain_info(struct pvctl *p, uint32_t domid, xc_domaininfo_t *info);
 /* All of them, *count; free(). NULL: a message was printed. */

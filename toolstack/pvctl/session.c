@@ -147,7 +147,9 @@ int64_t lookup_domain(struct pvctl *p, const char *text)
     if (parse_number(text, 0, DOMID_FIRST_RESERVED - 1, &number))
         return domain_info(p, (uint32_t)number, &info) ? (int64_t)number : -1;
     list = all_domains(p, &count);
-    for (unsigned i = 0; list != NULL && found < 0 && i < count; i++)
+    if (list == NULL)
+        return -2;
+    for (unsigned i = 0; found < 0 && i < count; i++)
         if (is_called(p, &list[i], text))
             found = list[i].domain;
     free(list);
@@ -164,12 +166,10 @@ bool find_domain(struct pvctl *p, const char *text, uint32_t *domid)
     if (!by_number && !need_store(p))
         return false;
     int64_t found = lookup_domain(p, text);
-    if (found < 0) {
+    if (found == -1)
         failed(p, "%s: there is no such domain; `pvctl list` lists them", text);
-        return false;
-    }
-    *domid = (uint32_t)found;
-    return true;
+    *domid = found < 0 ? 0 : (uint32_t)found;
+    return found >= 0;
 }
 
 /* ---- Values ------------------------------------------------------------------------------- */
