@@ -34,7 +34,8 @@
 #include <xen/vcpu.h>
 #include <xen/version.h>
 
-/* With __XEN__ these two would want Xen's private headers, so they are read as a tool reads them. */
+/* With __XEN__ these two would want Xen's private headers, so they are read as a tool reads them.
+ */
 #undef __XEN__
 #define __XEN_TOOLS__ 1
 #include <xen/domctl.h>

@@ -16,15 +16,15 @@
 
 #include "tap.h"
 
-#define TABLE_ENTRIES   512u
-#define HV_SLOT_FIRST   256u /* L4 slots of the hypervisor (xen/arch-x86/xen-x86_64.h) */
-#define HV_SLOT_LAST    271u
-#define PTE_SIZE        sizeof(uint64_t)
-#define LEVELS          4u
-#define NO_SUCH_MFN     0xfffffffffful /* beyond every machine's memory */
-#define NON_CANONICAL   0x0000800000000000ul
-#define HV_ADDRESS      HYPERVISOR_VIRT_START
-#define PTE_AVAIL_LOW   0xe00ul /* bits 9 to 11 are software's */
+#define TABLE_ENTRIES 512u
+#define HV_SLOT_FIRST 256u /* L4 slots of the hypervisor (xen/arch-x86/xen-x86_64.h) */
+#define HV_SLOT_LAST  271u
+#define PTE_SIZE      sizeof(uint64_t)
+#define LEVELS        4u
+#define NO_SUCH_MFN   0xfffffffffful /* beyond every machine's memory */
+#define NON_CANONICAL 0x0000800000000000ul
+#define HV_ADDRESS    HYPERVISOR_VIRT_START
+#define PTE_AVAIL_LOW 0xe00ul /* bits 9 to 11 are software's */
 
 /* The machine address of a byte of the direct map. */
 static inline uint64_t maddr_of(const volatile void *va)

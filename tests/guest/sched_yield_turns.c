@@ -20,7 +20,7 @@
 
 #define STEPS      20
 #define STEP_NS    5000000ull /* of work */
-#define MAX_YIELDS 100000    /* before a yielding vCPU gives up */
+#define MAX_YIELDS 100000     /* before a yielding vCPU gives up */
 
 static struct barrier together;
 static volatile unsigned steps;
