@@ -15,13 +15,30 @@
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 
+/* A file with settings of the command line behind it. */
+struct reading {
+    struct pvctl *p;
+    unsigned lines; /* of the file */
+    char **settings;
+};
+
+/* Messages about a setting of the command line name that instead of a line the file has not. */
+static void name_setting(const struct reading *r, struct message *m)
+{
+    if (m->line > r->lines) {
+        m->file = r->settings[m->line - r->lines - 1];
+        m->line = 1;
+    }
+}
+
 static void print_warning(void *data, const struct message *what)
 {
-    struct pvctl *p = data;
+    const struct reading *r = data;
     struct message m = *what;
     char program[48];
 
-    snprintf(program, sizeof(program), "pvctl %s", p->verb->name);
+    snprintf(program, sizeof(program), "pvctl %s", r->p->verb->name);
+    name_setting(r, &m);
     message_prefix(&m, "warning");
     message_print(stderr, program, &m);
 }
@@ -51,10 +68,7 @@ static char *read_file(struct pvctl *p, const char *path, size_t *size)
     return text;
 }
 
-/*
- * Settings of the command line follow the file's last line, one a line. A mistake in them is
- * reported by their number, as the file has no such line.
- */
+/* Settings of the command line follow the file's last line, one a line. */
 static char *add_settings(char *text, size_t *size, char **settings, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -93,19 +107,18 @@ static int read_config(struct pvctl *p, const char *path, char **settings, int c
 
     if (text == NULL)
         return STATUS_USAGE;
-    unsigned lines = lines_of(text, size);
+    struct reading reading = {.p = p, .lines = lines_of(text, size), .settings = settings};
     if (json) {
         rc = count ? message_set(&why, -EINVAL, "settings cannot be added to JSON")
                    : guest_config_from_json(text, config, &why);
         why.file = path;
     } else {
         text = add_settings(text, &size, settings, count);
-        rc = text == NULL ? message_set(&why, -ENOMEM, "no memory for the configuration")
-                          : guest_config_parse(path, text, size, config, print_warning, p, &why);
-        if (rc && why.line > lines) {
-            why.file = settings[why.line - lines - 1];
-            why.line = 1;
-        }
+        rc = text == NULL
+                 ? message_set(&why, -ENOMEM, "no memory for the configuration")
+                 : guest_config_parse(path, text, size, config, print_warning, &reading, &why);
+        if (rc)
+            name_setting(&reading, &why);
     }
     free(text);
     if (rc == 0)
