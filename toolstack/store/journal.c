@@ -190,7 +190,7 @@ static void *append(struct journal *journal, size_t size)
             exit(1);
         }
     }
-    void *place = records(journal) + journal->used;
+    char *place = records(journal) + journal->used;
     journal->used += size;
     return place;
 }

@@ -119,7 +119,7 @@ static void notify_manager(void)
 
     if (path == NULL || strlen(path) >= sizeof(address.sun_path))
         return;
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     if (address.sun_path[0] == '@')
         address.sun_path[0] = '\0';
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -157,7 +157,7 @@ static int listen_at(const char *path, struct message *why)
 
     if (strlen(path) >= sizeof(address.sun_path))
         return message_set(why, -ENAMETOOLONG, "the socket's name %s is too long", path);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     char *end = strrchr(address.sun_path, '/');
     if (end != NULL && end != address.sun_path) {
         *end = '\0';
