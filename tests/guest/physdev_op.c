@@ -7,7 +7,7 @@
  * to an event channel; level-triggered ones are acknowledged by PHYSDEVOP_eoi. The rest tells the
  * hypervisor what only the control domain's ACPI and PCI drivers know.
  *
- * The machine is QEMU's "pc": GSI 4 is the serial port's, device 00:01.0 a bridge without MSI.
+ * The machine is one of QEMU's: device 00:00.0 is the host bridge, which has no MSI.
  *
  *   test: vcpus=1
  */
@@ -20,7 +20,7 @@
 #include "tap.h"
 
 #define GSI          10
-#define BRIDGE_DEVFN (1u << 3)
+#define BRIDGE_DEVFN 0u
 #define NO_DEVFN     (30u << 3)
 #define IOAPIC       0xfec00000ul
 
