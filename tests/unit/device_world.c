@@ -279,7 +279,8 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first, unsigned int max,
 
 static void step_driver(const char *back)
 {
-    char state[200], online[200], error[200];
+    char state[200], online[200], error[200], script[200];
+    snprintf(script, sizeof(script), "%s/script", back);
     snprintf(state, sizeof(state), "%s/state", back);
     snprintf(online, sizeof(online), "%s/online", back);
     bool closing = strcmp(world_value(online), "0") == 0;
@@ -289,6 +290,8 @@ static void step_driver(const char *back)
             snprintf(error, sizeof(error), "/local/domain/0/error/%s/error",
                      back + strlen("/local/domain/0/"));
             world_write(error, "22 no such thing");
+        } else if (strstr(back, "/vif/") != NULL && find(&tree, script) == NULL) {
+            world_write(state, "5"); /* Linux's netback: "reading script" */
         } else if (strstr(back, "/vif/") != NULL) {
             snprintf(world.interface, sizeof(world.interface), "vif7.%s", strrchr(back, '/') + 1);
         }

@@ -109,8 +109,8 @@ static void write_back(struct batch *batch, const struct device_place *place,
     if (nic->rate_bytes != 0)
         batch_write(batch, back, "rate", "%llu,%llu", (unsigned long long)nic->rate_bytes,
                     (unsigned long long)nic->rate_interval_us);
-    if (script[0] != '\0')
-        batch_write(batch, back, "script", "%s", script);
+    /* Empty for none: netback gives a device up that lacks the node. */
+    batch_write(batch, back, "script", "%s", script);
 }
 
 static void write_front(struct batch *batch, const struct device_place *place,
@@ -162,8 +162,10 @@ int nic_script(struct devices *devices, const struct device_place *place, const 
 {
     char name[IFNAMSIZ], vif[64], path[NODE_PATH_SIZE + 32], variable[300];
     char *script = node_read(devices, place->back, "script");
-    if (script == NULL)
+    if (script == NULL || script[0] == '\0') {
+        free(script);
         return 0;
+    }
     interface_name(place, name);
     snprintf(vif, sizeof(vif), "vif=%s", name);
     snprintf(path, sizeof(path), "XENBUS_PATH=%s", place->back);
