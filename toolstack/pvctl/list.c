@@ -20,8 +20,7 @@ static xc_domaininfo_t *chosen(struct pvctl *p, int argc, char **argv, unsigned 
 
     if (!need_xc(p))
         return NULL;
-    if (p->xs == NULL)
-        p->xs = xs_open(0); /* without the store domains have no names, but can be listed */
+    try_store(p);
     if (given == 0)
         return all_domains(p, count);
     xc_domaininfo_t *list = calloc(given, sizeof(*list));

@@ -69,6 +69,8 @@ int failed_with(struct pvctl *p, const struct message *why);
 /* Open them, if they are not; false: a message was printed. */
 bool need_xc(struct pvctl *p);
 bool need_store(struct pvctl *p);
+/* The store where only names come from it: without it domains can be listed, too. */
+bool try_store(struct pvctl *p);
 void session_close(struct pvctl *p);
 struct guest_host guest_host(struct pvctl *p);
 struct devices device_host(struct pvctl *p);

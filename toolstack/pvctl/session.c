@@ -9,9 +9,13 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 #include <xenstore.h>
 #include <xentoollog.h>
 
+#include "common/paths.h"
 #include "devices/devices.h"
 
 #define DOMAINS_AT_ONCE 256u
@@ -33,11 +37,30 @@ bool need_xc(struct pvctl *p)
     return false;
 }
 
+/* Without a daemon at its socket libxenstore would turn to the kernel, which waits for one. */
+static bool store_listens(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = PATH_STORE_SOCKET};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool good = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    int error = errno;
+
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return good;
+}
+
+bool try_store(struct pvctl *p)
+{
+    if (p->xs == NULL && store_listens())
+        p->xs = xs_open(0);
+    return p->xs != NULL;
+}
+
 bool need_store(struct pvctl *p)
 {
-    if (p->xs == NULL)
-        p->xs = xs_open(0);
-    if (p->xs != NULL)
+    if (try_store(p))
         return true;
     failed(p, "the store cannot be reached: %s (is pvstored running?)", strerror(errno));
     return false;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <xenstore.h>
 
 #define DELAY_DEFAULT 3u
 #define LINE_MAX_SIZE 256
@@ -185,7 +184,7 @@ int verb_top(struct pvctl *p, int argc, char **argv)
         return STATUS_USAGE;
     if (!need_xc(p))
         return STATUS_FAILED;
-    p->xs = xs_open(0);
+    try_store(p);
     if (o.batch)
         return run_top(p, &o);
     SCREEN *screen = newterm(NULL, stdout, stdin);

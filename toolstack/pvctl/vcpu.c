@@ -8,7 +8,6 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xenstore.h>
 
 #include "common/cpus.h"
 
@@ -99,7 +98,7 @@ int verb_vcpu_list(struct pvctl *p, int argc, char **argv)
         ;
     if (!need_xc(p))
         return STATUS_FAILED;
-    p->xs = xs_open(0); /* for names; without it there are none */
+    try_store(p);
     struct json_object *rows = p->json ? json_object_new_array() : NULL;
     if (rows == NULL)
         printf("%-32s %5s %5s %5s %5s %10s  %s\n", "Name", "ID", "VCPU", "CPU", "State", "Time(s)",
@@ -311,7 +310,7 @@ int verb_sched(struct pvctl *p, int argc, char **argv)
         return STATUS_USAGE;
     if (!need_xc(p))
         return STATUS_FAILED;
-    p->xs = xs_open(0);
+    try_store(p);
     if (o.domain != NULL && !find_domain(p, o.domain, &domid))
         return STATUS_FAILED;
     return o.set_weight || o.set_cap ? set_share(p, domid, &o) : list_shares(p, &o, domid);
