@@ -210,12 +210,11 @@ long domctl_scheduler_op(struct vcpu *caller, struct xen_domctl *op)
     (void)caller;
     if (rc != 0)
         return rc;
-    if (s->sched_id != XEN_SCHEDULER_CREDIT2) {
-        rc = -XEN_EINVAL;
-    } else if (s->cmd == XEN_DOMCTL_SCHEDOP_putinfo) {
+    bool known = s->sched_id == XEN_SCHEDULER_CREDIT2;
+    if (known && s->cmd == XEN_DOMCTL_SCHEDOP_putinfo) {
         rc = sched_set_share(d, s->u.credit2.weight ? s->u.credit2.weight : d->sched_weight,
                              s->u.credit2.cap);
-    } else if (s->cmd == XEN_DOMCTL_SCHEDOP_getinfo) {
+    } else if (known && s->cmd == XEN_DOMCTL_SCHEDOP_getinfo) {
         s->u.credit2.weight = d->sched_weight;
         s->u.credit2.cap = (uint16_t)d->sched_cap;
     } else {

@@ -142,6 +142,8 @@ static long call_VCPUOPS(unsigned nr, struct vcpu *v, struct hypercall_args *a)
 static long call_CONTROL(unsigned nr, struct vcpu *v, struct hypercall_args *a)
 {
     static struct spinlock control_lock = SPINLOCK_INIT(RANK_CONTROL);
+    static const uint32_t versions[] = {
+        [false] = XEN_SYSCTL_INTERFACE_VERSION, [true] = XEN_DOMCTL_INTERFACE_VERSION};
     union {
         struct xen_domctl domctl;
         struct xen_sysctl sysctl;
@@ -157,8 +159,7 @@ static long call_CONTROL(unsigned nr, struct vcpu *v, struct hypercall_args *a)
         return -XEN_EPERM;
     if (guest_copy_in(&arg, pointer, size))
         return -XEN_EFAULT;
-    if (arg.interface_version !=
-        (domctl ? XEN_DOMCTL_INTERFACE_VERSION : XEN_SYSCTL_INTERFACE_VERSION))
+    if (arg.interface_version != versions[domctl])
         return -XEN_EACCES;
     const struct subop *op = subop_find(nr, arg.cmd);
     if (op == NULL)

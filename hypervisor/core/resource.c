@@ -40,14 +40,13 @@ long memory_acquire_resource(struct vcpu *v, struct xen_mem_acquire_resource *ar
     d = domain_get(DOMID(arg->domid));
     if (d == NULL)
         return -XEN_ESRCH;
+    bool list = HANDLE_VA(arg->frame_list).v != 0;
     if (arg->type != XENMEM_resource_grant_table) {
         rc = -XEN_EOPNOTSUPP;
-    } else if (arg->id > XENMEM_resource_grant_table_id_status) {
+    } else if (arg->id > XENMEM_resource_grant_table_id_status || (!list && arg->nr_frames != 0)) {
         rc = -XEN_EINVAL;
-    } else if (HANDLE_VA(arg->frame_list).v != 0) {
+    } else if (list) {
         rc = list_frames(d, arg);
-    } else if (arg->nr_frames != 0) {
-        rc = -XEN_EINVAL;
     } else {
         arg->nr_frames = grant_table_limit(d, arg->id == XENMEM_resource_grant_table_id_status);
         rc = 0;

@@ -170,10 +170,9 @@ long domctl_set_ext_context(struct vcpu *caller, struct xen_domctl *op)
 
     if (rc != 0)
         return rc;
-    if (v->domain == caller->domain || e->size < EXT_SIZE_MIN) {
-        rc = -XEN_EINVAL;
-    } else if (!guest_range_ok(VADDR(e->syscall32_callback_eip), 1) ||
-               !guest_range_ok(VADDR(e->sysenter_callback_eip), 1)) {
+    if (v->domain == caller->domain || e->size < EXT_SIZE_MIN ||
+        !guest_range_ok(VADDR(e->syscall32_callback_eip), 1) ||
+        !guest_range_ok(VADDR(e->sysenter_callback_eip), 1)) {
         rc = -XEN_EINVAL;
     } else {
         domain_pause(v->domain);
