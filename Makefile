@@ -154,6 +154,10 @@ $B/pvstored: $(STORE_OBJ)
 	$(call say,LD,$@)
 	$Q $(CC) -o $@ $^ $(STORE_LIBS)
 
+$B/pvstored-static: $(STORE_OBJ)
+	$(call say,LD,$@)
+	$Q $(CC) -static -o $@ $^ $(STORE_LIBS) -lxentoollog -lxentoolcore -ldl -lpthread
+
 # --- the toolstack --------------------------------------------------------------------------------
 # One rule compiles all of it; a program is its directory's objects and those of what it uses.
 
@@ -178,7 +182,8 @@ PVCTL_OBJ := $(call tool_objects,$(wildcard $(addprefix toolstack/,pvctl/*.c gue
 	devices/*.c builder/*.c unpack/unpack.c unpack/codec*.c)) hypervisor/core/elf.c \
 	hypervisor/core/pv_layout.c hypervisor/x86/pv_tables.c)
 
-$B/pvctl: $(PVCTL_OBJ) $B/lib/libxenctrl.a
+$B/pvctl-static: PVCTL_LDFLAGS += -static
+$B/pvctl $B/pvctl-static: $(PVCTL_OBJ) $B/lib/libxenctrl.a
 	$(call say,LD,$@)
 	$Q $(CC) $(PVCTL_LDFLAGS) -o $@ $^ -lxenstore $(XEN_LIBS) -ljson-c -lncursesw -ltinfo \
 		$(UNPACK_LIBS)
