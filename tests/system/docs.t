@@ -50,9 +50,11 @@ function_exists()
     grep -q "\\<$(bare "$2")(" "$sources"
 }
 
+# Of the sources, or the name of a test.
 identifier_exists()
 {
-    grep -q "\\<$(bare "$2")\\>" "$sources" "$abi"
+    name=$(bare "$2")
+    grep -q "\\<$name\\>" "$sources" "$abi" || [ -e "tests/guest/$name.c" ]
 }
 
 # By its path from the top or from a folder, or by its name alone.

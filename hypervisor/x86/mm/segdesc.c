@@ -15,9 +15,7 @@
 #include "core/atomic.h"
 #include "core/domain.h"
 #include "core/guest.h"
-#include "core/heap.h"
 #include "core/hypercall.h"
-#include "core/lib.h"
 #include "core/softirq.h"
 #include "x86/boot/boot.h"
 #include "x86/desc.h"
@@ -88,21 +86,6 @@ static void window_set(unsigned index, mfn_t mfn)
         invlpg(va);
 }
 
-/*
- * A page of absent descriptors, where a guest has no GDT page: a selector of there raises #GP, as
- * beyond a GDT's limit, and not #PF at an address of the hypervisor's.
- */
-static mfn_t empty_page;
-
-void segdesc_init(void)
-{
-    void *page = hv_alloc(NULL, PAGE_SIZE);
-    if (page == NULL)
-        panic("No memory for an empty page of descriptors");
-    memset(page, 0, PAGE_SIZE);
-    empty_page = virt_to_mfn(page);
-}
-
 /* This CPU's LDT register, and perhaps its window, are not empty. */
 static DEFINE_PER_CPU(bool, ldt_loaded);
 
@@ -116,10 +99,8 @@ static void window_load_ldt(const struct vcpu *v)
 
 void segdesc_load(struct vcpu *v)
 {
-    for (unsigned i = 0; i < GDT_GUEST_PAGES; i++) {
-        mfn_t mfn = v->arch.gdt_frame[i];
-        window_set(i, mfn_eq(mfn, INVALID_MFN) ? empty_page : mfn);
-    }
+    for (unsigned i = 0; i < GDT_GUEST_PAGES; i++)
+        window_set(i, v->arch.gdt_frame[i]);
     if (v->arch.ldt_entries || this_cpu(ldt_loaded))
         window_load_ldt(v);
 }

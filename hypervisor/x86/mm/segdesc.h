@@ -10,8 +10,6 @@
 
 struct vcpu;
 
-/* Before the first vCPU is loaded anywhere. */
-void segdesc_init(void);
 /* For arch_table_acquire: judge (and repair) the descriptors of a page that nobody can write. */
 int segdesc_page_acquire(mfn_t mfn, unsigned *progress) must_check;
 
