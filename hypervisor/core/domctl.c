@@ -25,12 +25,25 @@ int domctl_domain(const struct xen_domctl *op, struct domain **out)
     return *out != NULL ? 0 : -XEN_ESRCH;
 }
 
-int domctl_vcpu(struct domain *d, uint32_t id, struct vcpu **out)
+static int vcpu_by_number(const struct domain *d, uint32_t id, struct vcpu **v)
 {
     if (id >= d->max_vcpus)
         return -XEN_EINVAL;
-    *out = d->vcpu[array_index_nospec(id, d->max_vcpus)];
-    return *out != NULL ? 0 : -XEN_ESRCH;
+    *v = d->vcpu[array_index_nospec(id, d->max_vcpus)];
+    return *v != NULL ? 0 : -XEN_ESRCH;
+}
+
+int domctl_find_vcpu(const struct xen_domctl *op, uint32_t id, struct vcpu **v)
+{
+    struct domain *d;
+    int rc = domctl_domain(op, &d);
+
+    if (rc != 0)
+        return rc;
+    rc = vcpu_by_number(d, id, v);
+    if (rc != 0)
+        domain_put(d);
+    return rc;
 }
 
 int bitmap_to_cpumask(const struct xenctl_bitmap *from, cpumask_t *mask)

@@ -17,8 +17,11 @@ void domain_info(struct domain *d, struct xen_domctl_getdomaininfo *info);
 
 /* The domain that an operation names, held; DOMID_SELF is no name here. -XEN_ESRCH. */
 int domctl_domain(const struct xen_domctl *op, struct domain **out) must_check;
-/* And its vCPU. -XEN_EINVAL: no vCPU has that number; -XEN_ESRCH: it was not made. */
-int domctl_vcpu(struct domain *d, uint32_t id, struct vcpu **out) must_check;
+/*
+ * A vCPU of it; domain_put((*v)->domain) ends the hold. -XEN_EINVAL: no vCPU of it has that number;
+ * -XEN_ESRCH: it was not made.
+ */
+int domctl_find_vcpu(const struct xen_domctl *op, uint32_t id, struct vcpu **v) must_check;
 
 /* Sets of CPUs in the tools' form. What the set has beyond NR_CPUS is left out, or zero. */
 int bitmap_to_cpumask(const struct xenctl_bitmap *from, cpumask_t *mask) must_check;

@@ -10,27 +10,13 @@
 #include "core/hypercall.h"
 #include "core/lib.h"
 
-/* The named vCPU of the named domain; domain_put((*v)->domain) ends the hold. */
-static int find_vcpu(const struct xen_domctl *op, uint32_t id, struct vcpu **v)
-{
-    struct domain *d;
-    int rc = domctl_domain(op, &d);
-
-    if (rc != 0)
-        return rc;
-    rc = domctl_vcpu(d, id, v);
-    if (rc != 0)
-        domain_put(d);
-    return rc;
-}
-
 /* ---- State -------------------------------------------------------------------------------- */
 
 long domctl_set_vcpu_context(struct vcpu *caller, struct xen_domctl *op)
 {
     const struct xen_domctl_vcpucontext *c = &op->u.vcpucontext;
     struct vcpu *v;
-    int rc = find_vcpu(op, c->vcpu, &v);
+    int rc = domctl_find_vcpu(op, c->vcpu, &v);
 
     if (rc != 0)
         return rc;
@@ -58,7 +44,7 @@ long domctl_get_vcpu_context(struct vcpu *caller, struct xen_domctl *op)
 {
     const struct xen_domctl_vcpucontext *c = &op->u.vcpucontext;
     struct vcpu *v;
-    int rc = find_vcpu(op, c->vcpu, &v);
+    int rc = domctl_find_vcpu(op, c->vcpu, &v);
 
     if (rc != 0)
         return rc;
@@ -80,7 +66,7 @@ long domctl_vcpu_info(struct vcpu *caller, struct xen_domctl *op)
     struct xen_domctl_getvcpuinfo *info = &op->u.getvcpuinfo;
     struct vcpu_runstate_info run;
     struct vcpu *v;
-    int rc = find_vcpu(op, info->vcpu, &v);
+    int rc = domctl_find_vcpu(op, info->vcpu, &v);
 
     (void)caller;
     if (rc != 0)
@@ -136,7 +122,7 @@ long domctl_set_affinity(struct vcpu *caller, struct xen_domctl *op)
 {
     struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
     struct vcpu *v;
-    int rc = find_vcpu(op, a->vcpu, &v);
+    int rc = domctl_find_vcpu(op, a->vcpu, &v);
 
     (void)caller;
     if (rc != 0)
@@ -150,7 +136,7 @@ long domctl_get_affinity(struct vcpu *caller, struct xen_domctl *op)
 {
     struct xen_domctl_vcpuaffinity *a = &op->u.vcpuaffinity;
     struct vcpu *v;
-    int rc = find_vcpu(op, a->vcpu, &v);
+    int rc = domctl_find_vcpu(op, a->vcpu, &v);
 
     (void)caller;
     if (rc != 0)

@@ -120,19 +120,6 @@ long domctl_set_tsc_info(struct vcpu *v, struct xen_domctl *op)
 
 /* ---- vCPUs -------------------------------------------------------------------------------- */
 
-static int find_vcpu(const struct xen_domctl *op, uint32_t id, struct vcpu **v)
-{
-    struct domain *d;
-    int rc = domctl_domain(op, &d);
-
-    if (rc != 0)
-        return rc;
-    rc = domctl_vcpu(d, id, v);
-    if (rc != 0)
-        domain_put(d);
-    return rc;
-}
-
 /* The size of the structure up to the fields of machine checks, which PV vCPUs do not have. */
 #define EXT_SIZE     sizeof(struct xen_domctl_ext_vcpucontext)
 #define EXT_SIZE_MIN offsetof(struct xen_domctl_ext_vcpucontext, mcg_cap)
@@ -142,7 +129,7 @@ long domctl_get_ext_context(struct vcpu *caller, struct xen_domctl *op)
     struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
     uint32_t id = e->vcpu;
     struct vcpu *v;
-    int rc = find_vcpu(op, id, &v);
+    int rc = domctl_find_vcpu(op, id, &v);
 
     if (rc != 0)
         return rc;
@@ -166,7 +153,7 @@ long domctl_set_ext_context(struct vcpu *caller, struct xen_domctl *op)
 {
     const struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
     struct vcpu *v;
-    int rc = find_vcpu(op, e->vcpu, &v);
+    int rc = domctl_find_vcpu(op, e->vcpu, &v);
 
     if (rc != 0)
         return rc;
