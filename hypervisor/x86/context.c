@@ -20,6 +20,7 @@
 #include "x86/fpu.h"
 #include "x86/mm/root.h"
 #include "x86/mm/segdesc.h"
+#include "x86/switch.h"
 #include "x86/x86.h"
 
 /* RFLAGS that a guest may start with. */
@@ -127,6 +128,7 @@ int arch_vcpu_set_context(struct vcpu *v, vaddr_t context, bool *online)
     if (c == NULL)
         return -XEN_ENOMEM;
     int rc = guest_read(c, context);
+    vcpu_sync_state(v); /* or what a CPU still holds of it would be saved over the new state */
     if (rc == 0)
         rc = context_commit(v, c);
     *online = rc == 0 && (c->flags & VGCF_online) != 0;
@@ -191,6 +193,7 @@ int arch_vcpu_get_context(struct vcpu *v, vaddr_t context)
     struct vcpu_guest_context *c = hv_new(NULL, struct vcpu_guest_context);
     if (c == NULL)
         return -XEN_ENOMEM;
+    vcpu_sync_state(v);
     get_registers(v, c);
     get_entry_points(v, c);
     int rc = guest_write(context, c);
