@@ -7,6 +7,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
 .DEFAULT_GOAL := all
+.SECONDEXPANSION:
 
 CC ?= gcc
 ifeq ($(origin CC),default)
@@ -191,6 +192,7 @@ $B/pvctl $B/pvctl-static: $(PVCTL_OBJ) $B/lib/libxenctrl.a
 # --- unit tests ---------------------------------------------------------------------------------
 # A test program is tests/unit/test_NAME.c. What it is linked with, it says in lines of its own:
 #   links: hypervisor/core/heap.c hypervisor/core/lib.c
+#   counts: toolstack/store/tree.c      (linked, and calls __sanitizer_cov_trace_pc() at each block)
 #   libs: -lz
 # Everything is compiled for the host, under ASan and UBSan.
 
@@ -205,11 +207,18 @@ $B/unit/obj/%.o: %.c
 	$Q mkdir -p $(@D)
 	$Q $(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
 
+$B/unit/counted/%.o: %.c
+	$(call say,UNITCC,$<)
+	$Q mkdir -p $(@D)
+	$Q $(CC) $(UNIT_CFLAGS) -fsanitize-coverage=trace-pc -fno-builtin -MMD -MP -c -o $@ $<
+
 $B/unit/%.mk: tests/unit/%.c
 	$Q mkdir -p $(@D)
 	$Q { printf '$B/unit/$*: $B/unit/obj/tests/unit/$*.o'; \
 	     sed -n 's/^[ *\/]*links: *\(.*[^ *\/]\)[ *\/]*$$/\1/p' $< | tr -s ' \n' '\n\n' | \
-	     sed -n 's,\(.*\)\.c$$, $B/unit/obj/\1.o,p' | tr -d '\n'; echo; \
+	     sed -n 's,\(.*\)\.c$$, $B/unit/obj/\1.o,p' | tr -d '\n'; \
+	     sed -n 's/^[ *\/]*counts: *\(.*[^ *\/]\)[ *\/]*$$/\1/p' $< | tr -s ' \n' '\n\n' | \
+	     sed -n 's,\(.*\)\.c$$, $B/unit/counted/\1.o,p' | tr -d '\n'; echo; \
 	     printf '$B/unit/$*: LIBS :='; \
 	     sed -n 's/^[ *\/]*libs: *\(.*[^ *\/]\)[ *\/]*$$/ \1/p' $< | tr -d '\n'; echo; } >$@
 
@@ -248,9 +257,43 @@ $C/%/vmlinux: $C/%/bzImage $B/pvunpack
 	$Q $B/pvunpack $< $@
 
 $C/%/initramfs.cpio: $B/cache/linux-%/.version $B/cache/busybox-static/.version \
-		$(addprefix $(CD)/,mkinitramfs init selfcheck modules udhcpc.script)
+		$(CD)/mkinitramfs $$(shell find $(CD)/root -type f)
 	$(call say,CPIO,$@)
-	$Q $(CD)/mkinitramfs $(<D) $B/cache/busybox-static $@
+	$Q $(CD)/mkinitramfs $(<D) $B/cache/busybox-static $(CD)/root $@
+
+# The same with the toolstack.
+TOOLS := pvctl pvstored $(if $(wildcard toolstack/console),pvconsoled) $(if $(wildcard toolstack/watch),pvwatchd)
+$C/%/initramfs-toolstack.cpio: $C/%/initramfs.cpio $(CD)/mkarchive $(TOOLS:%=$B/%-static) \
+		$$(shell find $(CD)/tools -type f)
+	$(call say,CPIO,$@)
+	$Q $(CD)/mkarchive $< $@ .=$(CD)/tools $(foreach tool,$(TOOLS),bin/$(tool)=$B/$(tool)-static)
+
+# A small system for guests.
+$C/%/guest-initrd.cpio: $B/cache/linux-%/.version $B/cache/busybox-static/.version \
+		$(CD)/mkinitramfs $$(shell find $(CD)/guest -type f)
+	$(call say,CPIO,$@)
+	$Q $(CD)/mkinitramfs $(<D) $B/cache/busybox-static $(CD)/guest $@
+
+# For tests with guests: programs and scripts of the control domain in /tests, guests in /guests.
+DOMAIN_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/system/domains/*.c))
+DOMAIN_SCRIPTS := $(filter-out %.c %.h,$(wildcard tests/system/domains/*))
+SYSTEM_GUESTS := $(patsubst tests/system/guests/%.c,$B/guest/system/%.elf, \
+	$(wildcard tests/system/guests/*.c))
+
+$(DOMAIN_PROGRAMS): $B/%: $B/tools/%.o $B/lib/libxenctrl.a
+	$Q mkdir -p $(@D)
+	$Q $(CC) -static -o $@ $^ -lxenstore $(XEN_LIBS)
+
+$C/%/guest-tests.cpio: $C/%/guest-initrd.cpio $(CD)/mkarchive $$(wildcard tests/system/guest-linux/*)
+	$(call say,CPIO,$@)
+	$Q $(CD)/mkarchive $< $@ tests=tests/system/guest-linux
+
+$C/%/initramfs-domains.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-tests.cpio $C/%/bzImage \
+		$(CD)/mkarchive $(DOMAIN_PROGRAMS) $(DOMAIN_SCRIPTS) $(SYSTEM_GUESTS)
+	$(call say,CPIO,$@)
+	$Q $(CD)/mkarchive $< $@ guests/vmlinuz=$C/$*/bzImage guests/initrd=$C/$*/guest-tests.cpio \
+		$(foreach file,$(DOMAIN_PROGRAMS) $(DOMAIN_SCRIPTS),tests/$(notdir $(file))=$(file)) \
+		$(foreach file,$(SYSTEM_GUESTS),guests/$(basename $(notdir $(file)))=$(file))
 
 $C/%/initramfs-tests.cpio: $C/%/initramfs.cpio tests/system/mkinitramfs-tests \
 		$(wildcard tests/system/guest/*)
@@ -348,9 +391,13 @@ $G/libpvguest.a $G/libtests.a:
 GUEST_BASE := $G/obj/$(GL)/entry.o $G/libpvguest.a $(GL)/guest.lds
 guest_link = $Q $(CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %/libtests.a,$^) $(GUEST_LIBS)
 
-.SECONDEXPANSION:
 $(GUEST_TEST_BIN): $G/%.elf: $G/obj/$(GT)/%.o $(GUEST_BASE) $G/libtests.a \
 		$$(call guest_objects,$$(wildcard $(GT)/$$*/*.c))
+	$(guest_link)
+
+# Guests that the system tests start from the control domain.
+$(SYSTEM_GUESTS): $G/system/%.elf: $G/obj/tests/system/guests/%.o $(GUEST_BASE)
+	$Q mkdir -p $(@D)
 	$(guest_link)
 
 # PROGRAM: one file, anywhere, or several; the first gives the name.
@@ -399,6 +446,8 @@ $(GUEST_TESTS): $B/guest-tests/%.t: $G/%.elf
 	$Q chmod +x $@
 
 SYSTEM_TESTS := $(sort $(wildcard tests/system/*.t))
+# Those with guests need more files.
+DOMAIN_TESTS := $(shell grep -lw 'scenario.domains' $(SYSTEM_TESTS) /dev/null)
 # The long ones first, or the last of them would run alone at the end.
 LONG_TESTS := $(filter $(addprefix %/,boot-memory.t boot-cpus.t iso.t stress.t),$(SYSTEM_TESTS))
 TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)) $(GUEST_TESTS) $(UNIT_BIN)
@@ -416,6 +465,7 @@ TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
 	$C/$(KERNEL)/initramfs-tests.cpio \
 	$(if $(filter %-6.12.t,$(TESTS)),$(addprefix $C/6.12/,vmlinux initramfs-tests.cpio)) \
 	$(if $(filter %/stress.t,$(TESTS)),$C/$(KERNEL)/initramfs-stress.cpio) \
+	$(if $(filter $(DOMAIN_TESTS),$(TESTS)),$C/$(KERNEL)/initramfs-domains.cpio) \
 	$(if $(filter %/iso.t,$(TESTS)),$(if $(HYPERVISOR),,$O/paravane.iso))
 endif
 

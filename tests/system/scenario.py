@@ -44,6 +44,34 @@ def guest_ended(machine, program, title, timeout=120):
     return good
 
 
+def domains(name, memory="3G", dom0_mem=1024, cpus=2, timeout=300, kernel_args="", options=(),
+            hypervisor_args="", script=None, **more):
+    """
+    The control domain with its toolstack runs tests/system/domains/NAME, whose checks become this
+    script's; then the machine goes off, and the audit finds nothing wrong.
+    """
+    script = script or name
+    args = f"{m.default_hypervisor_args(dom0_mem)} {hypervisor_args}"
+    boot = m.boot_options(args, f"paravane.test={script} {kernel_args}",
+                          initrd=m.control_domain(m.KERNEL, "initramfs-domains.cpio"))
+    with m.Machine(name, boot + list(options), memory=memory, cpus=cpus, **more) as machine:
+        end = machine.expect(rf"init: test {script} ended with status (\d+)$", timeout)
+        begin = machine.buffer.find(f"init: test {script} begins".encode())
+        lines = machine.buffer[begin:].decode(errors="replace").splitlines()[1:] if begin >= 0 else []
+        for line in lines:
+            check = re.match(r"(ok|not ok) \d+ - (.*)", line)
+            if check:
+                tap.ok(check.group(1) == "ok", check.group(2))
+            elif line.startswith("# "):
+                tap.diag(line[2:])
+        if not tap.ok(end and end.group(1) == b"0", f"{script} ends with status 0"):
+            tap.diag(machine.explain(30))
+        if not tap.ok(machine.wait_end(), "the machine goes off"):
+            tap.diag(machine.explain())
+        check_last_audit(machine, name)
+        tap.diag(f"{name}: {machine.elapsed():.0f} s")
+
+
 def audit(machine, title):
     """
     One check: three times Ctrl-A gives the console to the hypervisor, whose key m audits memory;
