@@ -193,6 +193,7 @@ $B/pvctl $B/pvctl-static: $(PVCTL_OBJ) $B/lib/libxenctrl.a
 # A test program is tests/unit/test_NAME.c. What it is linked with, it says in lines of its own:
 #   links: hypervisor/core/heap.c hypervisor/core/lib.c
 #   counts: toolstack/store/tree.c      (linked, and calls __sanitizer_cov_trace_pc() at each block)
+#   counts: toolstack/store/tree.c      (linked, and calls __sanitizer_cov_trace_pc() at each block)
 #   libs: -lz
 # Everything is compiled for the host, under ASan and UBSan.
 
@@ -206,6 +207,11 @@ $B/unit/obj/%.o: %.c
 	$(call say,UNITCC,$<)
 	$Q mkdir -p $(@D)
 	$Q $(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$B/unit/counted/%.o: %.c
+	$(call say,UNITCC,$<)
+	$Q mkdir -p $(@D)
+	$Q $(CC) $(UNIT_CFLAGS) -fsanitize-coverage=trace-pc -fno-builtin -MMD -MP -c -o $@ $<
 
 $B/unit/counted/%.o: %.c
 	$(call say,UNITCC,$<)
