@@ -57,7 +57,7 @@ HV_OBJ := $(addprefix $O/,$(addsuffix .o,$(basename $(HV_SRC))))
 HV_LDS := hypervisor/x86/paravane.lds
 
 .PHONY: all
-all: $O/paravane $B/pvunpack $B/pvstored $B/pvctl
+all: $O/paravane $B/pvunpack $B/pvstored $B/pvconsoled $B/pvwatchd $B/pvctl
 
 $O/hypervisor/%.o: hypervisor/%.c
 	$(call say,CC,$<)
@@ -189,10 +189,28 @@ $B/pvctl $B/pvctl-static: $(PVCTL_OBJ) $B/lib/libxenctrl.a
 	$Q $(CC) $(PVCTL_LDFLAGS) -o $@ $^ -lxenstore $(XEN_LIBS) -ljson-c -lncursesw -ltinfo \
 		$(UNPACK_LIBS)
 
+CONSOLED_OBJ := $(call tool_objects,$(wildcard toolstack/console/*.c) $(addprefix \
+	toolstack/common/,background.c daemon_log.c guest_names.c message.c store_session.c) \
+	toolstack/store/loop.c)
+WATCHD_OBJ := $(call tool_objects,$(wildcard toolstack/watch/*.c) toolstack/store/loop.c) \
+	$(filter-out $B/tools/toolstack/pvctl/%,$(PVCTL_OBJ))
+
+$B/tools/toolstack/console/main.o $B/tools/toolstack/watch/main.o: $O/version
+$B/tools/toolstack/console/main.o $B/tools/toolstack/watch/main.o: \
+	TOOL_CFLAGS += $(if $(VERSION),-DPARAVANE_VERSION='"$(VERSION)"')
+
+$B/pvconsoled-static $B/pvwatchd-static: PVCTL_LDFLAGS += -static
+$B/pvconsoled $B/pvconsoled-static: $(CONSOLED_OBJ) $B/lib/libxenctrl.a
+	$(call say,LD,$@)
+	$Q $(CC) $(PVCTL_LDFLAGS) -o $@ $^ -lxenstore $(XEN_LIBS)
+
+$B/pvwatchd $B/pvwatchd-static: $(WATCHD_OBJ) $B/lib/libxenctrl.a
+	$(call say,LD,$@)
+	$Q $(CC) $(PVCTL_LDFLAGS) -o $@ $^ -lxenstore $(XEN_LIBS) -ljson-c $(UNPACK_LIBS)
+
 # --- unit tests ---------------------------------------------------------------------------------
 # A test program is tests/unit/test_NAME.c. What it is linked with, it says in lines of its own:
 #   links: hypervisor/core/heap.c hypervisor/core/lib.c
-#   counts: toolstack/store/tree.c      (linked, and calls __sanitizer_cov_trace_pc() at each block)
 #   counts: toolstack/store/tree.c      (linked, and calls __sanitizer_cov_trace_pc() at each block)
 #   libs: -lz
 # Everything is compiled for the host, under ASan and UBSan.
@@ -207,11 +225,6 @@ $B/unit/obj/%.o: %.c
 	$(call say,UNITCC,$<)
 	$Q mkdir -p $(@D)
 	$Q $(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
-
-$B/unit/counted/%.o: %.c
-	$(call say,UNITCC,$<)
-	$Q mkdir -p $(@D)
-	$Q $(CC) $(UNIT_CFLAGS) -fsanitize-coverage=trace-pc -fno-builtin -MMD -MP -c -o $@ $<
 
 $B/unit/counted/%.o: %.c
 	$(call say,UNITCC,$<)
@@ -579,7 +592,7 @@ deps:
 
 # These install what they need by themselves, before anything is compiled or fetched.
 ifneq ($(filter run test iso bench bench-profile check guest run-guest fuzz test-on-xen,$(MAKECMDGOALS)),)
-$(HV_OBJ) $O/asm_offsets.s $O/paravane.lds $O/symbols-empty.S $(UNPACK_OBJ) $(STORE_OBJ) $(PVCTL_OBJ) $(UNIT_BIN:=.mk): | deps
+$(HV_OBJ) $O/asm_offsets.s $O/paravane.lds $O/symbols-empty.S $(UNPACK_OBJ) $(STORE_OBJ) $(PVCTL_OBJ) $(CONSOLED_OBJ) $(WATCHD_OBJ) $(UNIT_BIN:=.mk): | deps
 $B/cache/linux-6.1/.version $B/cache/busybox-static/.version $B/cache/xen-4.17/.version: | deps
 check-format check-cppcheck check-tidy: | deps
 $(NEWLIB_LIBC) $G/include/xen: | deps
