@@ -174,10 +174,44 @@ $B/tools/%.o: %.c
 	$Q mkdir -p $(@D)
 	$Q $(CC) $(TOOL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$B/lib/libxenctrl.a: $(call tool_objects,$(wildcard toolstack/libxenctrl/*.c))
+# The control library, as an archive and shared (docs/libxenctrl.md); libxenguest is one file of it.
+# LIBXENCTRL_FILES go into one directory, LIBXENCTRL_PKGCONFIG into pkgconfig/ in there, and
+# LIBXENCTRL_HEADERS into include/paravane: lib/paravane and include/paravane of the same prefix.
+LIBXENCTRL_SRC := $(filter-out %/seed.c,$(wildcard toolstack/libxenctrl/*.c))
+LIBXENCTRL_FILES := $(addprefix $B/lib/,libxenctrl.a libxenctrl.so libxenctrl.so.4.17 \
+	libxenguest.a libxenguest.so libxenguest.so.4.17)
+LIBXENCTRL_PKGCONFIG := $(wildcard toolstack/libxenctrl/*.pc)
+LIBXENCTRL_HEADERS := $(wildcard include/*.h)
+
+$B/lib/libxenctrl.a: $(call tool_objects,$(LIBXENCTRL_SRC))
+$B/lib/libxenguest.a: $(call tool_objects,toolstack/libxenctrl/seed.c)
+$B/lib/libxenctrl.a $B/lib/libxenguest.a:
 	$Q mkdir -p $(@D)
 	$Q rm -f $@
 	$Q ar rcs $@ $^
+
+$B/tools/pic/%.o: %.c
+	$(call say,CC,$<)
+	$Q mkdir -p $(@D)
+	$Q $(CC) $(TOOL_CFLAGS) -fPIC -MMD -MP -c -o $@ $<
+
+LIBXENCTRL_LD = $Q mkdir -p $(@D); $(CC) -shared -Wl,-soname,$(@F) -Wl,-z,defs -Wl,-z,now \
+	-Wl,--version-script=toolstack/libxenctrl/exports.map -o $@ $(filter %.o %.so,$^) -lxencall \
+	-lxenforeignmemory -lxentoollog
+$B/lib/libxenctrl.so.4.17: $(LIBXENCTRL_SRC:%.c=$B/tools/pic/%.o) toolstack/libxenctrl/exports.map
+	$(call say,LD,$@)
+	$(LIBXENCTRL_LD) -lxenevtchn -lxengnttab
+
+$B/lib/libxenguest.so.4.17: $B/tools/pic/toolstack/libxenctrl/seed.o $B/lib/libxenctrl.so \
+		toolstack/libxenctrl/exports.map
+	$(call say,LD,$@)
+	$(LIBXENCTRL_LD)
+
+$B/lib/libxenctrl.so $B/lib/libxenguest.so: %.so: %.so.4.17
+	$Q ln -sfn $(<F) $@
+
+.PHONY: libxenctrl
+libxenctrl: $(LIBXENCTRL_FILES)
 
 PVCTL_OBJ := $(call tool_objects,$(wildcard $(addprefix toolstack/,pvctl/*.c guest/*.c common/*.c \
 	devices/*.c builder/*.c unpack/unpack.c unpack/codec*.c)) hypervisor/core/elf.c \

@@ -4,8 +4,11 @@
  * libxenctrl, as far as Paravane has it. What is not declared here is not there.
  *
  * Unless a function says otherwise it returns 0 on success; on failure -1, or NULL, with errno set
- * to the hypervisor's error. A handle may be used by several threads. Pages have 4096 bytes; frame
- * numbers of a PV domain are machine frames; KiB are 1024 bytes.
+ * to the hypervisor's error. What the hypervisor refuses fails like that, too, with the refusal as
+ * errno. A handle may be used by several threads at once, but not by a child after fork(). Pages
+ * have 4096 bytes; frame numbers of a PV domain are machine frames; KiB are 1024 bytes.
+ *
+ * docs/libxenctrl.md tells what is covered and how programs are built.
  */
 #ifndef XENCTRL_H
 #define XENCTRL_H
@@ -91,10 +94,80 @@ typedef struct xc_error {
 } xc_error;
 
 const char *xc_error_code_to_desc(int code);
-/* The last failure on this handle. */
+/* The calling thread's last failure on this handle that the library itself had words for. */
 const xc_error *xc_get_last_error(xc_interface *handle);
 void xc_clear_last_error(xc_interface *xch);
 const char *xc_strerror(xc_interface *xch, int errcode);
+
+/* ---- Buffers for hypercalls --------------------------------------------------------------- */
+
+/*
+ * DECLARE_HYPERCALL_BUFFER(int, list) declares `int *list`, NULL at first, and what the library has
+ * to know of it. xc_hypercall_buffer_alloc() gives it memory that the hypervisor can reach, which
+ * set_xen_guest_handle(op.field, list) then names in a structure. Only what was declared so can be
+ * named there: a forgotten buffer does not compile. The structure is the library's.
+ */
+struct xc_hypercall_buffer {
+    void *hbuf;                               /* the memory */
+    struct xc_hypercall_buffer *param_shadow; /* it stands for this one */
+    int dir;                                  /* these are not used, and stay as they are */
+    void *ubuf;
+    size_t sz;
+};
+typedef struct xc_hypercall_buffer xc_hypercall_buffer_t;
+
+#define XC__HYPERCALL_BUFFER_NAME(name) xc__hypercall_buffer_##name
+#define HYPERCALL_BUFFER_INIT_NO_BOUNCE .dir = 0, .ubuf = (void *)-1, .sz = 0
+
+#define DECLARE_HYPERCALL_BUFFER(type, name)                                                       \
+    type *name = NULL;                                                                             \
+    xc_hypercall_buffer_t XC__HYPERCALL_BUFFER_NAME(name) = {                                      \
+        .hbuf = NULL, .param_shadow = NULL, HYPERCALL_BUFFER_INIT_NO_BOUNCE}
+
+/* `name` stands for the buffer that a function was given as a parameter. */
+#define DECLARE_HYPERCALL_BUFFER_ARGUMENT(name)                                                    \
+    xc_hypercall_buffer_t XC__HYPERCALL_BUFFER_NAME(name) = {                                      \
+        .hbuf = (void *)-1, .param_shadow = (name), HYPERCALL_BUFFER_INIT_NO_BOUNCE}
+
+/* The same, with `type *name` for what is in it. */
+#define DECLARE_HYPERCALL_BUFFER_SHADOW(type, name, buffer)                                        \
+    type *name = (buffer)->hbuf;                                                                   \
+    __attribute__((unused)) xc_hypercall_buffer_t XC__HYPERCALL_BUFFER_NAME(name) = {              \
+        .hbuf = (void *)-1, .param_shadow = (buffer), HYPERCALL_BUFFER_INIT_NO_BOUNCE}
+
+static inline xc_hypercall_buffer_t *xc__hypercall_buffer_of(xc_hypercall_buffer_t *b)
+{
+    return b->param_shadow != NULL ? b->param_shadow : b;
+}
+
+#define HYPERCALL_BUFFER(name)        xc__hypercall_buffer_of(&XC__HYPERCALL_BUFFER_NAME(name))
+#define HYPERCALL_BUFFER_AS_ARG(name) ((unsigned long)HYPERCALL_BUFFER(name)->hbuf)
+
+#undef set_xen_guest_handle
+#define set_xen_guest_handle(handle, name)                                                         \
+    set_xen_guest_handle_raw(handle, HYPERCALL_BUFFER(name)->hbuf)
+/* `offset` counts elements. */
+#define set_xen_guest_handle_offset(handle, name, offset)                                          \
+    set_xen_guest_handle_raw(                                                                      \
+        handle, (void *)((char *)HYPERCALL_BUFFER(name)->hbuf + sizeof(*(name)) * (offset)))
+
+/* set_xen_guest_handle(field, HYPERCALL_BUFFER_NULL): no buffer. */
+extern xc_hypercall_buffer_t XC__HYPERCALL_BUFFER_NAME(HYPERCALL_BUFFER_NULL);
+
+/* By bytes, or by whole pages; zeroed. Freeing one that was not allocated does nothing. */
+void *xc__hypercall_buffer_alloc(xc_interface *xch, xc_hypercall_buffer_t *b, size_t size);
+void xc__hypercall_buffer_free(xc_interface *xch, xc_hypercall_buffer_t *b);
+void *xc__hypercall_buffer_alloc_pages(xc_interface *xch, xc_hypercall_buffer_t *b, int nr_pages);
+void xc__hypercall_buffer_free_pages(xc_interface *xch, xc_hypercall_buffer_t *b, int nr_pages);
+
+/* They set the declared pointer as well. */
+#define xc_hypercall_buffer_alloc(xch, name, size)                                                 \
+    ((name) = xc__hypercall_buffer_alloc(xch, HYPERCALL_BUFFER(name), size))
+#define xc_hypercall_buffer_free(xch, name) xc__hypercall_buffer_free(xch, HYPERCALL_BUFFER(name))
+#define xc_hypercall_buffer_alloc_pages(xch, name, pages)                                          \
+    ((name) = xc__hypercall_buffer_alloc_pages(xch, HYPERCALL_BUFFER(name), pages))
+#define xc_hypercall_buffer_free_pages(xch, name, pages)                                           \
+    xc__hypercall_buffer_free_pages(xch, HYPERCALL_BUFFER(name), pages)
 
 /* ---- Any hypercall ------------------------------------------------------------------------ */
 
@@ -173,6 +246,13 @@ int xc_domain_set_tsc_info(xc_interface *xch, uint32_t domid, uint32_t tsc_mode,
 int xc_domain_get_tsc_info(xc_interface *xch, uint32_t domid, uint32_t *tsc_mode,
                            uint64_t *elapsed_nsec, uint32_t *gtsc_khz, uint32_t *incarnation);
 int xc_domain_setdebugging(xc_interface *xch, uint32_t domid, unsigned int enable);
+/* Who gets a global VIRQ of the hypervisor; Paravane: the control domain, always. */
+int xc_domain_set_virq_handler(xc_interface *xch, uint32_t domid, int virq);
+/* Of the rings of its devices: XEN_IO_PROTO_ABI_*. */
+const char *xc_domain_get_native_protocol(xc_interface *xch, uint32_t domid);
+/* Shadow page tables; Paravane has none: what turns them off works. */
+int xc_shadow_control(xc_interface *xch, uint32_t domid, unsigned int sop, unsigned int *mb,
+                      unsigned int mode);
 int xc_domain_node_setaffinity(xc_interface *xch, uint32_t domind, xc_nodemap_t nodemap);
 int xc_domain_node_getaffinity(xc_interface *xch, uint32_t domind, xc_nodemap_t nodemap);
 
@@ -214,6 +294,14 @@ int xc_vcpu_getaffinity(xc_interface *xch, uint32_t domid, int vcpu, xc_cpumap_t
 /* ---- Scheduling --------------------------------------------------------------------------- */
 
 int xc_sched_id(xc_interface *xch, int *sched_id);
+int xc_sched_credit_params_set(xc_interface *xch, uint32_t cpupool_id,
+                               struct xen_sysctl_credit_schedule *schedule);
+int xc_sched_credit_params_get(xc_interface *xch, uint32_t cpupool_id,
+                               struct xen_sysctl_credit_schedule *schedule);
+int xc_sched_credit_domain_set(xc_interface *xch, uint32_t domid,
+                               struct xen_domctl_sched_credit *sdom);
+int xc_sched_credit_domain_get(xc_interface *xch, uint32_t domid,
+                               struct xen_domctl_sched_credit *sdom);
 int xc_sched_credit2_params_set(xc_interface *xch, uint32_t cpupool_id,
                                 struct xen_sysctl_credit2_schedule *schedule);
 int xc_sched_credit2_params_get(xc_interface *xch, uint32_t cpupool_id,
@@ -230,11 +318,28 @@ typedef struct xc_cpupoolinfo {
     xc_cpumap_t cpumap;
 } xc_cpupoolinfo_t;
 
+#define XC_CPUPOOL_POOLID_ANY 0xffffffffu
+
+int xc_cpupool_create(xc_interface *xch, uint32_t *ppoolid, uint32_t sched_id);
+int xc_cpupool_destroy(xc_interface *xch, uint32_t poolid);
+/* cpu -1: any. */
+int xc_cpupool_addcpu(xc_interface *xch, uint32_t poolid, int cpu);
+int xc_cpupool_removecpu(xc_interface *xch, uint32_t poolid, int cpu);
+/* The CPUs that are in no pool; for free(). */
+xc_cpumap_t xc_cpupool_freeinfo(xc_interface *xch);
 xc_cpupoolinfo_t *xc_cpupool_getinfo(xc_interface *xch, uint32_t poolid);
 void xc_cpupool_infofree(xc_interface *xch, xc_cpupoolinfo_t *info);
 int xc_cpupool_movedomain(xc_interface *xch, uint32_t poolid, uint32_t domid);
 
 /* ---- Memory ------------------------------------------------------------------------------- */
+
+#define E820_RAM      1
+#define E820_RESERVED 2
+#define E820_ACPI     3
+#define E820_NVS      4
+#define E820_UNUSABLE 5
+
+#define E820MAX 128
 
 struct e820entry {
     uint64_t addr;
@@ -277,12 +382,15 @@ int xc_domain_populate_physmap_exact(xc_interface *xch, uint32_t domid, unsigned
                                      unsigned int extent_order, unsigned int mem_flags,
                                      xen_pfn_t *extent_start);
 
-#ifdef XC_WANT_COMPAT_MAP_FOREIGN_API
-/* xenforeignmemory_map() by the names of before; munmap() undoes them. size: bytes, whole pages. */
-void *xc_map_foreign_range(xc_interface *xch, uint32_t dom, int size, int prot, unsigned long mfn);
-void *xc_map_foreign_pages(xc_interface *xch, uint32_t dom, int prot, const xen_pfn_t *arr,
-                           int num);
-#endif
+/* Frames for other frames, of the same number altogether; in_extents are gone then. */
+int xc_domain_memory_exchange_pages(xc_interface *xch, uint32_t domid, unsigned long nr_in_extents,
+                                    unsigned int in_order, xen_pfn_t *in_extents,
+                                    unsigned long nr_out_extents, unsigned int out_order,
+                                    xen_pfn_t *out_extents);
+int xc_domain_add_to_physmap(xc_interface *xch, uint32_t domid, unsigned int space,
+                             unsigned long idx, xen_pfn_t gpfn);
+int xc_domain_remove_from_physmap(xc_interface *xch, uint32_t domid, xen_pfn_t gpfn);
+
 int xc_copy_to_domain_page(xc_interface *xch, uint32_t domid, unsigned long dst_pfn,
                            const char *src_page);
 int xc_clear_domain_pages(xc_interface *xch, uint32_t domid, unsigned long dst_pfn, int num);
@@ -300,6 +408,7 @@ int xc_gnttab_query_size(xc_interface *xch, struct gnttab_query_size *query);
 int xc_gnttab_get_version(xc_interface *xch, uint32_t domid);
 /* All of the table, *gnt_num its entries; munmap(). */
 grant_entry_v1_t *xc_gnttab_map_table_v1(xc_interface *xch, uint32_t domid, int *gnt_num);
+grant_entry_v2_t *xc_gnttab_map_table_v2(xc_interface *xch, uint32_t domid, int *gnt_num);
 
 typedef int xc_evtchn_port_or_error_t;
 typedef struct evtchn_status xc_evtchn_status_t;
@@ -309,6 +418,19 @@ xc_evtchn_port_or_error_t xc_evtchn_alloc_unbound(xc_interface *xch, uint32_t do
                                                   uint32_t remote_dom);
 int xc_evtchn_reset(xc_interface *xch, uint32_t dom);
 int xc_evtchn_status(xc_interface *xch, xc_evtchn_status_t *status);
+
+/* ---- Devices ------------------------------------------------------------------------------ */
+
+int xc_domain_ioport_permission(xc_interface *xch, uint32_t domid, uint32_t first_port,
+                                uint32_t nr_ports, uint32_t allow_access);
+int xc_domain_irq_permission(xc_interface *xch, uint32_t domid, uint32_t pirq, bool allow_access);
+int xc_domain_iomem_permission(xc_interface *xch, uint32_t domid, unsigned long first_mfn,
+                               unsigned long nr_mfns, uint8_t allow_access);
+/* *pirq: the wished one, or -1; then the one that it is. */
+int xc_physdev_map_pirq(xc_interface *xch, uint32_t domid, int index, int *pirq);
+int xc_physdev_map_pirq_msi(xc_interface *xch, uint32_t domid, int index, int *pirq, int devfn,
+                            int bus, int entry_nr, uint64_t table_base);
+int xc_physdev_unmap_pirq(xc_interface *xch, uint32_t domid, int pirq);
 
 /* ---- The machine -------------------------------------------------------------------------- */
 
@@ -326,6 +448,8 @@ int xc_numainfo(xc_interface *xch, unsigned *max_nodes, xc_meminfo_t *meminfo, u
 int xc_pcitopoinfo(xc_interface *xch, unsigned num_devs, physdev_pci_device_t *devs,
                    uint32_t *nodes);
 int xc_getcpuinfo(xc_interface *xch, int max_cpus, xc_cpuinfo_t *info, int *nr_cpus);
+int xc_cpu_online(xc_interface *xch, int cpu);
+int xc_cpu_offline(xc_interface *xch, int cpu);
 /* Widths 0 and node -1: all of free memory. */
 int xc_availheap(xc_interface *xch, int min_width, int max_width, int node, uint64_t *bytes);
 /* The hypervisor's log. *pnr_chars: room; then what came. *pindex: where to go on (incremental). */
@@ -336,5 +460,7 @@ int xc_send_debug_keys(xc_interface *xch, const char *keys);
 #ifdef __cplusplus
 }
 #endif
+
+#include "xenctrl_compat.h"
 
 #endif

@@ -6,19 +6,19 @@
 
 static int call1(xc_interface *xch, unsigned call, void *arg, size_t size)
 {
-    void *buffer = buffer_get(xch, arg, size);
+    void *buffer = xci_buffer_get(xch, arg, size);
     int rc;
 
     if (buffer == NULL)
         return -1;
     rc = xencall1(xch->xcall, call, (uint64_t)(uintptr_t)buffer);
-    buffer_put(xch, buffer, arg, size);
+    xci_buffer_put(xch, buffer, arg, size);
     return rc;
 }
 
 static long call2(xc_interface *xch, unsigned call, uint64_t cmd, void *arg, size_t size)
 {
-    void *buffer = arg != NULL ? buffer_get(xch, arg, size) : NULL;
+    void *buffer = arg != NULL ? xci_buffer_get(xch, arg, size) : NULL;
     long rc;
 
     if (xch->xcall == NULL) {
@@ -28,7 +28,7 @@ static long call2(xc_interface *xch, unsigned call, uint64_t cmd, void *arg, siz
     if (arg != NULL && buffer == NULL)
         return -1;
     rc = xencall2L(xch->xcall, call, cmd, (uint64_t)(uintptr_t)buffer);
-    buffer_put(xch, buffer, arg, size);
+    xci_buffer_put(xch, buffer, arg, size);
     return rc;
 }
 
@@ -36,8 +36,8 @@ static long call2(xc_interface *xch, unsigned call, uint64_t cmd, void *arg, siz
 static void explain_version(xc_interface *xch, const char *what)
 {
     if (errno == EACCES)
-        xc_fail(xch, XC_INTERNAL_ERROR,
-                "%s refused: the hypervisor and these tools have different versions", what);
+        xci_fail(xch, XC_INTERNAL_ERROR,
+                 "%s refused: the hypervisor and these tools have different versions", what);
 }
 
 int xc_domctl(xc_interface *xch, struct xen_domctl *domctl)
@@ -102,26 +102,26 @@ int xc_version(xc_interface *xch, int cmd, void *arg)
 int xc_mmuext_op(xc_interface *xch, struct mmuext_op *op, unsigned int nr_ops, uint32_t dom)
 {
     size_t size = nr_ops * sizeof(*op);
-    void *buffer = buffer_get(xch, op, size);
+    void *buffer = xci_buffer_get(xch, op, size);
     int rc;
 
     if (buffer == NULL)
         return -1;
     rc = xencall4(xch->xcall, __HYPERVISOR_mmuext_op, (uint64_t)(uintptr_t)buffer, nr_ops, 0, dom);
-    buffer_put(xch, buffer, NULL, 0);
+    xci_buffer_put(xch, buffer, NULL, 0);
     return rc;
 }
 
 int xc_gnttab_op(xc_interface *xch, int cmd, void *op, int op_size, int count)
 {
     size_t size = (size_t)op_size * (size_t)count;
-    void *buffer = buffer_get(xch, op, size);
+    void *buffer = xci_array_get(xch, op, (size_t)count, (size_t)op_size);
     int rc;
 
     if (buffer == NULL)
         return -1;
     rc = xencall3(xch->xcall, __HYPERVISOR_grant_table_op, (uint64_t)cmd,
                   (uint64_t)(uintptr_t)buffer, (uint64_t)count);
-    buffer_put(xch, buffer, op, size);
+    xci_buffer_put(xch, buffer, op, size);
     return rc;
 }

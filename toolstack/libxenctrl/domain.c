@@ -4,19 +4,11 @@
  */
 #include "private.h"
 
-static struct xen_domctl op_for(uint32_t cmd, uint32_t domid)
-{
-    struct xen_domctl op;
-
-    memset(&op, 0, sizeof(op));
-    op.cmd = cmd;
-    op.domain = (domid_t)domid;
-    return op;
-}
+#include <xen/io/protocols.h>
 
 static int simple(xc_interface *xch, uint32_t cmd, uint32_t domid)
 {
-    struct xen_domctl op = op_for(cmd, domid);
+    struct xen_domctl op = xci_domctl(cmd, domid);
 
     return xc_domctl(xch, &op);
 }
@@ -25,7 +17,7 @@ static int simple(xc_interface *xch, uint32_t cmd, uint32_t domid)
 
 int xc_domain_create(xc_interface *xch, uint32_t *pdomid, struct xen_domctl_createdomain *config)
 {
-    struct xen_domctl op = op_for(XEN_DOMCTL_createdomain, *pdomid);
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_createdomain, *pdomid);
 
     op.u.createdomain = *config;
     if (xc_domctl(xch, &op))
@@ -36,7 +28,7 @@ int xc_domain_create(xc_interface *xch, uint32_t *pdomid, struct xen_domctl_crea
 
 int xc_domain_max_vcpus(xc_interface *xch, uint32_t domid, unsigned int max)
 {
-    struct xen_domctl op = op_for(XEN_DOMCTL_max_vcpus, domid);
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_max_vcpus, domid);
 
     op.u.max_vcpus.max = max;
     return xc_domctl(xch, &op);
@@ -59,13 +51,13 @@ int xc_domain_destroy(xc_interface *xch, uint32_t domid)
 
 static int sched_op(xc_interface *xch, int cmd, void *arg, size_t size)
 {
-    void *buffer = buffer_get(xch, arg, size);
+    void *buffer = xci_buffer_get(xch, arg, size);
     int rc;
 
     if (buffer == NULL)
         return -1;
     rc = xencall2(xch->xcall, __HYPERVISOR_sched_op, (uint64_t)cmd, (uint64_t)(uintptr_t)buffer);
-    buffer_put(xch, buffer, NULL, 0);
+    xci_buffer_put(xch, buffer, NULL, 0);
     return rc;
 }
 
@@ -87,7 +79,7 @@ int xc_watchdog(xc_interface *xch, uint32_t id, uint32_t timeout)
 
 int xc_domain_sethandle(xc_interface *xch, uint32_t domid, xen_domain_handle_t handle)
 {
-    struct xen_domctl op = op_for(XEN_DOMCTL_setdomainhandle, domid);
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_setdomainhandle, domid);
 
     memcpy(op.u.setdomainhandle.handle, handle, sizeof(xen_domain_handle_t));
     return xc_domctl(xch, &op);
@@ -95,7 +87,7 @@ int xc_domain_sethandle(xc_interface *xch, uint32_t domid, xen_domain_handle_t h
 
 int xc_domain_get_guest_width(xc_interface *xch, uint32_t domid, unsigned int *guest_width)
 {
-    struct xen_domctl op = op_for(XEN_DOMCTL_get_address_size, domid);
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_get_address_size, domid);
 
     if (xc_domctl(xch, &op))
         return -1;
@@ -103,9 +95,18 @@ int xc_domain_get_guest_width(xc_interface *xch, uint32_t domid, unsigned int *g
     return 0;
 }
 
+const char *xc_domain_get_native_protocol(xc_interface *xch, uint32_t domid)
+{
+    unsigned int width;
+
+    if (xc_domain_get_guest_width(xch, domid, &width))
+        return NULL;
+    return width == 8 ? XEN_IO_PROTO_ABI_X86_64 : XEN_IO_PROTO_ABI_X86_32;
+}
+
 int xc_domain_set_time_offset(xc_interface *xch, uint32_t domid, int32_t time_offset_seconds)
 {
-    struct xen_domctl op = op_for(XEN_DOMCTL_settimeoffset, domid);
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_settimeoffset, domid);
 
     op.u.settimeoffset.time_offset_seconds = time_offset_seconds;
     return xc_domctl(xch, &op);
@@ -114,7 +115,7 @@ int xc_domain_set_time_offset(xc_interface *xch, uint32_t domid, int32_t time_of
 int xc_domain_set_tsc_info(xc_interface *xch, uint32_t domid, uint32_t tsc_mode,
                            uint64_t elapsed_nsec, uint32_t gtsc_khz, uint32_t incarnation)
 {
-    struct xen_domctl op = op_for(XEN_DOMCTL_settscinfo, domid);
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_settscinfo, domid);
 
     op.u.tsc_info.tsc_mode = tsc_mode;
     op.u.tsc_info.elapsed_nsec = elapsed_nsec;
@@ -126,7 +127,7 @@ int xc_domain_set_tsc_info(xc_interface *xch, uint32_t domid, uint32_t tsc_mode,
 int xc_domain_get_tsc_info(xc_interface *xch, uint32_t domid, uint32_t *tsc_mode,
                            uint64_t *elapsed_nsec, uint32_t *gtsc_khz, uint32_t *incarnation)
 {
-    struct xen_domctl op = op_for(XEN_DOMCTL_gettscinfo, domid);
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_gettscinfo, domid);
 
     if (xc_domctl(xch, &op))
         return -1;
@@ -139,10 +140,32 @@ int xc_domain_get_tsc_info(xc_interface *xch, uint32_t domid, uint32_t *tsc_mode
 
 int xc_domain_setdebugging(xc_interface *xch, uint32_t domid, unsigned int enable)
 {
-    struct xen_domctl op = op_for(XEN_DOMCTL_setdebugging, domid);
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_setdebugging, domid);
 
     op.u.setdebugging.enable = enable != 0;
     return xc_domctl(xch, &op);
+}
+
+int xc_domain_set_virq_handler(xc_interface *xch, uint32_t domid, int virq)
+{
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_set_virq_handler, domid);
+
+    op.u.set_virq_handler.virq = (uint32_t)virq;
+    return xc_domctl(xch, &op);
+}
+
+int xc_shadow_control(xc_interface *xch, uint32_t domid, unsigned int sop, unsigned int *mb,
+                      unsigned int mode)
+{
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_shadow_op, domid);
+
+    op.u.shadow_op.op = sop;
+    op.u.shadow_op.mb = mb != NULL ? *mb : 0;
+    op.u.shadow_op.mode = mode;
+    int rc = xc_domctl(xch, &op);
+    if (mb != NULL)
+        *mb = op.u.shadow_op.mb;
+    return rc;
 }
 
 /* ---- Lists -------------------------------------------------------------------------------- */
@@ -184,56 +207,65 @@ static void fill_info(xc_dominfo_t *info, const xc_domaininfo_t *from)
     memcpy(info->handle, from->handle, sizeof(info->handle));
 }
 
-int xc_domain_getinfo(xc_interface *xch, uint32_t first_domid, unsigned int max_doms,
-                      xc_dominfo_t *info)
-{
-    uint32_t next = first_domid;
-    unsigned int count = 0;
-
-    for (; count < max_doms; count++) {
-        struct xen_domctl op = op_for(XEN_DOMCTL_getdomaininfo, next);
-
-        if (xc_domctl(xch, &op))
-            break;
-        fill_info(&info[count], &op.u.getdomaininfo);
-        next = op.domain + 1u;
-    }
-    return count == 0 && max_doms != 0 ? -1 : (int)count;
-}
-
 int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain, unsigned int max_domains,
                           xc_domaininfo_t *info)
 {
     size_t size = max_domains * sizeof(*info);
-    void *buffer = buffer_get(xch, info, size);
-    struct xen_sysctl op;
+    void *buffer = xci_buffer_get(xch, info, size);
+    struct xen_sysctl op = xci_sysctl(XEN_SYSCTL_getdomaininfolist);
 
     if (buffer == NULL)
         return -1;
-    memset(&op, 0, sizeof(op));
-    op.cmd = XEN_SYSCTL_getdomaininfolist;
     op.u.getdomaininfolist.first_domain = (domid_t)first_domain;
     op.u.getdomaininfolist.max_domains = max_domains;
-    set_xen_guest_handle(op.u.getdomaininfolist.buffer, buffer);
+    set_xen_guest_handle_raw(op.u.getdomaininfolist.buffer, buffer);
     int rc = xc_sysctl(xch, &op);
-    buffer_put(xch, buffer, info, size);
+    xci_buffer_put(xch, buffer, info, size);
     return rc < 0 ? -1 : (int)op.u.getdomaininfolist.num_domains;
+}
+
+/* One call for all: the cost of listing many does not grow with the square of their number. */
+#define LIST_MAX 4096u
+
+int xc_domain_getinfo(xc_interface *xch, uint32_t first_domid, unsigned int max_doms,
+                      xc_dominfo_t *info)
+{
+    unsigned room = max_doms < LIST_MAX ? max_doms : LIST_MAX;
+    xc_domaininfo_t *list = room ? calloc(room, sizeof(*list)) : NULL;
+    int count = -1;
+
+    if (room == 0)
+        return 0;
+    if (list == NULL)
+        return -1;
+    if (first_domid < DOMID_FIRST_RESERVED)
+        count = xc_domain_getinfolist(xch, first_domid, room, list);
+    else
+        errno = ESRCH;
+    for (int i = 0; i < count; i++)
+        fill_info(&info[i], &list[i]);
+    free(list);
+    if (count == 0) {
+        errno = ESRCH;
+        count = -1;
+    }
+    return count;
 }
 
 /* ---- Nodes -------------------------------------------------------------------------------- */
 
 static int node_affinity(xc_interface *xch, uint32_t cmd, uint32_t domid, xc_nodemap_t nodemap)
 {
-    struct xen_domctl op = op_for(cmd, domid);
+    struct xen_domctl op = xci_domctl(cmd, domid);
     int size = xc_get_nodemap_size(xch);
-    void *buffer = size > 0 ? buffer_get(xch, nodemap, (size_t)size) : NULL;
+    void *buffer = size > 0 ? xci_buffer_get(xch, nodemap, (size_t)size) : NULL;
 
     if (buffer == NULL)
         return -1;
-    set_xen_guest_handle(op.u.nodeaffinity.nodemap.bitmap, buffer);
+    set_xen_guest_handle_raw(op.u.nodeaffinity.nodemap.bitmap, buffer);
     op.u.nodeaffinity.nodemap.nr_bits = (uint32_t)size * 8;
     int rc = xc_domctl(xch, &op);
-    buffer_put(xch, buffer, cmd == XEN_DOMCTL_getnodeaffinity ? nodemap : NULL, (size_t)size);
+    xci_buffer_put(xch, buffer, cmd == XEN_DOMCTL_getnodeaffinity ? nodemap : NULL, (size_t)size);
     return rc;
 }
 

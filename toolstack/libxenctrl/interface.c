@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Handles, and what they remember of failures.
+ * Handles, and what is remembered of failures: the last one of each thread, with the handle that it
+ * was on.
  */
-#include <stdarg.h>
-
 #include "private.h"
+
+#include <stdarg.h>
 
 /* ---- Opening ------------------------------------------------------------------------------ */
 
-static int open_devices(xc_interface *xch)
+static int open_devices(xc_interface *xch, unsigned flags)
 {
-    xch->xcall = xencall_open(xch->logger, 0);
+    bool alone = flags & XC_OPENFLAG_NON_REENTRANT;
+
+    xch->xcall = xencall_open(xch->logger, alone ? XENCALL_OPENFLAG_NON_REENTRANT : 0);
     if (xch->xcall == NULL)
         return -1;
     xch->fmem = xenforeignmemory_open(xch->logger, 0);
@@ -20,16 +23,18 @@ static int open_devices(xc_interface *xch)
 xc_interface *xc_interface_open(xentoollog_logger *logger, xentoollog_logger *dombuild_logger,
                                 unsigned open_flags)
 {
+    static _Atomic uint64_t last_number;
     xc_interface *xch = calloc(1, sizeof(*xch));
 
     (void)dombuild_logger;
     if (xch == NULL)
         return NULL;
+    xch->number = ++last_number;
     if (logger == NULL)
         logger = xch->own_logger =
             (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_PROGRESS, 0);
     xch->logger = logger;
-    if (logger == NULL || (!(open_flags & XC_OPENFLAG_DUMMY) && open_devices(xch))) {
+    if (logger == NULL || (!(open_flags & XC_OPENFLAG_DUMMY) && open_devices(xch, open_flags))) {
         int error = errno;
 
         xc_interface_close(xch);
@@ -66,17 +71,32 @@ struct xenforeignmemory_handle *xc_interface_fmem_handle(xc_interface *xch)
 
 /* ---- Failures ----------------------------------------------------------------------------- */
 
-int xc_fail(xc_interface *xch, xc_error_code code, const char *format, ...)
+static _Thread_local struct {
+    uint64_t handle; /* by its number: a new one may lie where an old one lay */
+    xc_error error;
+} last_failure;
+
+static xc_error *failure_of(const xc_interface *xch)
+{
+    if (last_failure.handle != xch->number) {
+        last_failure.handle = xch->number;
+        last_failure.error = (xc_error){.code = XC_ERROR_NONE};
+    }
+    return &last_failure.error;
+}
+
+int xci_fail(xc_interface *xch, xc_error_code code, const char *format, ...)
 {
     int error = errno;
+    xc_error *failure = failure_of(xch);
     va_list args;
 
-    xch->last_error.code = code;
+    failure->code = code;
     va_start(args, format);
-    vsnprintf(xch->last_error.message, sizeof(xch->last_error.message), format, args);
+    vsnprintf(failure->message, sizeof(failure->message), format, args);
     va_end(args);
     xtl_log(xch->logger, XTL_ERROR, error, "xc", "%s: %s", xc_error_code_to_desc((int)code),
-            xch->last_error.message);
+            failure->message);
     errno = error;
     return -1;
 }
@@ -101,47 +121,18 @@ const char *xc_error_code_to_desc(int code)
 
 const xc_error *xc_get_last_error(xc_interface *handle)
 {
-    return &handle->last_error;
+    return failure_of(handle);
 }
 
 void xc_clear_last_error(xc_interface *xch)
 {
-    xch->last_error.code = XC_ERROR_NONE;
-    xch->last_error.message[0] = '\0';
+    *failure_of(xch) = (xc_error){.code = XC_ERROR_NONE};
 }
 
 const char *xc_strerror(xc_interface *xch, int errcode)
 {
+    static _Thread_local char text[128];
+
     (void)xch;
-    return strerror(errcode);
-}
-
-/* ---- Buffers ------------------------------------------------------------------------------ */
-
-void *buffer_get(xc_interface *xch, const void *from, size_t size)
-{
-    if (xch->xcall == NULL) {
-        errno = ENODEV;
-        return NULL;
-    }
-    void *buffer = xencall_alloc_buffer(xch->xcall, size ? size : 1);
-    if (buffer == NULL)
-        xc_fail(xch, XC_OUT_OF_MEMORY, "a buffer of %zu bytes for a hypercall", size);
-    else if (from != NULL)
-        memcpy(buffer, from, size);
-    else
-        memset(buffer, 0, size);
-    return buffer;
-}
-
-void buffer_put(xc_interface *xch, void *buffer, void *to, size_t size)
-{
-    int error = errno;
-
-    if (buffer == NULL)
-        return;
-    if (to != NULL)
-        memcpy(to, buffer, size);
-    xencall_free_buffer(xch->xcall, buffer);
-    errno = error;
+    return strerror_r(errcode, text, sizeof(text)); /* GNU's: `text`, or a constant */
 }

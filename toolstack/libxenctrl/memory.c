@@ -11,11 +11,8 @@
 
 int xc_domain_setmaxmem(xc_interface *xch, uint32_t domid, uint64_t max_memkb)
 {
-    struct xen_domctl op;
+    struct xen_domctl op = xci_domctl(XEN_DOMCTL_max_mem, domid);
 
-    memset(&op, 0, sizeof(op));
-    op.cmd = XEN_DOMCTL_max_mem;
-    op.domain = (domid_t)domid;
     op.u.max_mem.max_memkb = max_memkb;
     return xc_domctl(xch, &op);
 }
@@ -25,16 +22,16 @@ int xc_domain_set_memory_map(xc_interface *xch, uint32_t domid, struct e820entry
 {
     struct xen_foreign_memory_map map;
     size_t size = nr_entries * sizeof(entries[0]);
-    void *buffer = buffer_get(xch, entries, size);
+    void *buffer = xci_buffer_get(xch, entries, size);
 
     if (buffer == NULL)
         return -1;
     memset(&map, 0, sizeof(map));
     map.domid = (domid_t)domid;
     map.map.nr_entries = nr_entries;
-    set_xen_guest_handle(map.map.buffer, buffer);
+    set_xen_guest_handle_raw(map.map.buffer, buffer);
     long rc = xc_memory_op(xch, XENMEM_set_memory_map, &map, sizeof(map));
-    buffer_put(xch, buffer, NULL, 0);
+    xci_buffer_put(xch, buffer, NULL, 0);
     return (int)rc;
 }
 
@@ -48,16 +45,16 @@ int xc_domain_set_memmap_limit(xc_interface *xch, uint32_t domid, unsigned long 
 int xc_get_machine_memory_map(xc_interface *xch, struct e820entry entries[], uint32_t max_entries)
 {
     size_t size = max_entries * sizeof(entries[0]);
-    void *buffer = buffer_get(xch, NULL, size);
+    void *buffer = xci_buffer_get(xch, NULL, size);
     struct xen_memory_map map;
 
     if (buffer == NULL)
         return -1;
     memset(&map, 0, sizeof(map));
     map.nr_entries = max_entries;
-    set_xen_guest_handle(map.buffer, buffer);
+    set_xen_guest_handle_raw(map.buffer, buffer);
     long rc = xc_memory_op(xch, XENMEM_machine_memory_map, &map, sizeof(map));
-    buffer_put(xch, buffer, rc == 0 ? entries : NULL, size);
+    xci_buffer_put(xch, buffer, rc == 0 ? entries : NULL, size);
     return rc ? (int)rc : (int)map.nr_entries;
 }
 
@@ -105,14 +102,14 @@ int xc_maximum_ram_page(xc_interface *xch, unsigned long *max_mfn)
 int xc_machphys_mfn_list(xc_interface *xch, unsigned long max_extents, xen_pfn_t *extent_start)
 {
     size_t size = max_extents * sizeof(*extent_start);
-    void *buffer = buffer_get(xch, extent_start, size);
+    void *buffer = xci_array_get(xch, extent_start, max_extents, sizeof(*extent_start));
     struct xen_machphys_mfn_list list = {.max_extents = (unsigned int)max_extents};
 
     if (buffer == NULL)
         return -1;
-    set_xen_guest_handle(list.extent_start, buffer);
+    set_xen_guest_handle_raw(list.extent_start, buffer);
     long rc = xc_memory_op(xch, XENMEM_machphys_mfn_list, &list, sizeof(list));
-    buffer_put(xch, buffer, extent_start, size);
+    xci_buffer_put(xch, buffer, extent_start, size);
     return (int)rc;
 }
 
@@ -133,7 +130,7 @@ static int reserve(xc_interface *xch, unsigned cmd, uint32_t domid, unsigned lon
 {
     struct xen_memory_reservation r;
     size_t size = nr_extents * sizeof(*extents);
-    void *buffer = extents != NULL ? buffer_get(xch, extents, size) : NULL;
+    void *buffer = extents ? xci_array_get(xch, extents, nr_extents, sizeof(*extents)) : NULL;
 
     if (extents != NULL && buffer == NULL)
         return -1;
@@ -142,9 +139,9 @@ static int reserve(xc_interface *xch, unsigned cmd, uint32_t domid, unsigned lon
     r.extent_order = order;
     r.mem_flags = flags;
     r.domid = (domid_t)domid;
-    set_xen_guest_handle(r.extent_start, buffer);
+    set_xen_guest_handle_raw(r.extent_start, buffer);
     long rc = xc_memory_op(xch, cmd, &r, sizeof(r));
-    buffer_put(xch, buffer, extents, size);
+    xci_buffer_put(xch, buffer, extents, size);
     return (int)rc;
 }
 
@@ -155,8 +152,8 @@ static int exactly(xc_interface *xch, const char *what, uint32_t domid, unsigned
         return 0;
     if (done >= 0) {
         errno = EBUSY;
-        xc_fail(xch, XC_INTERNAL_ERROR, "%s of domain %u: %d of %lu extents", what, domid, done,
-                nr);
+        xci_fail(xch, XC_INTERNAL_ERROR, "%s of domain %u: %d of %lu extents", what, domid, done,
+                 nr);
     }
     return -1;
 }
@@ -215,15 +212,69 @@ int xc_domain_populate_physmap_exact(xc_interface *xch, uint32_t domid, unsigned
         xc_domain_populate_physmap(xch, domid, nr_extents, extent_order, mem_flags, extent_start));
 }
 
+int xc_domain_memory_exchange_pages(xc_interface *xch, uint32_t domid, unsigned long nr_in_extents,
+                                    unsigned int in_order, xen_pfn_t *in_extents,
+                                    unsigned long nr_out_extents, unsigned int out_order,
+                                    xen_pfn_t *out_extents)
+{
+    size_t out_size = nr_out_extents * sizeof(*out_extents);
+    void *in = xci_array_get(xch, in_extents, nr_in_extents, sizeof(*in_extents));
+    void *out = xci_array_get(xch, out_extents, nr_out_extents, sizeof(*out_extents));
+    struct xen_memory_exchange exchange;
+    long rc = -1;
+
+    if (in != NULL && out != NULL) {
+        memset(&exchange, 0, sizeof(exchange));
+        exchange.in.nr_extents = nr_in_extents;
+        exchange.in.extent_order = in_order;
+        exchange.in.domid = (domid_t)domid;
+        set_xen_guest_handle_raw(exchange.in.extent_start, in);
+        exchange.out.nr_extents = nr_out_extents;
+        exchange.out.extent_order = out_order;
+        exchange.out.domid = (domid_t)domid;
+        set_xen_guest_handle_raw(exchange.out.extent_start, out);
+        rc = xc_memory_op(xch, XENMEM_exchange, &exchange, sizeof(exchange));
+    }
+    xci_buffer_put(xch, in, NULL, 0);
+    xci_buffer_put(xch, out, out_extents, out_size);
+    return (int)rc;
+}
+
+int xc_domain_add_to_physmap(xc_interface *xch, uint32_t domid, unsigned int space,
+                             unsigned long idx, xen_pfn_t gpfn)
+{
+    struct xen_add_to_physmap add = {
+        .domid = (domid_t)domid, .space = space, .idx = idx, .gpfn = gpfn};
+
+    return (int)xc_memory_op(xch, XENMEM_add_to_physmap, &add, sizeof(add));
+}
+
+int xc_domain_remove_from_physmap(xc_interface *xch, uint32_t domid, xen_pfn_t gpfn)
+{
+    struct xen_remove_from_physmap remove = {.domid = (domid_t)domid, .gpfn = gpfn};
+
+    return (int)xc_memory_op(xch, XENMEM_remove_from_physmap, &remove, sizeof(remove));
+}
+
 /* ---- Contents ----------------------------------------------------------------------------- */
+
+void *xc_map_foreign_bulk(xc_interface *xch, uint32_t dom, int prot, const xen_pfn_t *arr, int *err,
+                          unsigned int num)
+{
+    if (xch->fmem == NULL) {
+        errno = ENODEV;
+        return NULL;
+    }
+    return xenforeignmemory_map(xch->fmem, dom, prot, num, arr, err);
+}
 
 void *xc_map_foreign_pages(xc_interface *xch, uint32_t dom, int prot, const xen_pfn_t *arr, int num)
 {
-    if (num <= 0 || xch->fmem == NULL) {
+    if (num <= 0) {
         errno = EINVAL;
         return NULL;
     }
-    return xenforeignmemory_map(xch->fmem, dom, prot, (size_t)num, arr, NULL);
+    return xc_map_foreign_bulk(xch, dom, prot, arr, NULL, (unsigned)num);
 }
 
 void *xc_map_foreign_range(xc_interface *xch, uint32_t dom, int size, int prot, unsigned long mfn)

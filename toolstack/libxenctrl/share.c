@@ -10,14 +10,14 @@
 
 static int event_op(xc_interface *xch, int cmd, void *arg, size_t size)
 {
-    void *buffer = buffer_get(xch, arg, size);
+    void *buffer = xci_buffer_get(xch, arg, size);
     int rc;
 
     if (buffer == NULL)
         return -1;
     rc = xencall2(xch->xcall, __HYPERVISOR_event_channel_op, (uint64_t)cmd,
                   (uint64_t)(uintptr_t)buffer);
-    buffer_put(xch, buffer, arg, size);
+    xci_buffer_put(xch, buffer, arg, size);
     return rc;
 }
 
@@ -50,7 +50,7 @@ int xc_gnttab_query_size(xc_interface *xch, struct gnttab_query_size *query)
 
     if (rc == 0 && query->status != GNTST_okay) {
         errno = EINVAL;
-        xc_fail(xch, XC_INTERNAL_ERROR, "the grant table's size: status %d", query->status);
+        xci_fail(xch, XC_INTERNAL_ERROR, "the grant table's size: status %d", query->status);
     }
     return rc;
 }
@@ -63,45 +63,56 @@ int xc_gnttab_get_version(xc_interface *xch, uint32_t domid)
     return rc < 0 ? rc : (int)query.version;
 }
 
-/* The frames of the whole table into list, which has room for max; how many, or -1. */
-static int table_frames(xc_interface *xch, uint32_t domid, xen_pfn_t *list, uint32_t max)
+/*
+ * All of the table, as frames that the hypervisor names; munmap() undoes it. The number of frames
+ * is what the table has now. `version` is the table's.
+ */
+static void *map_table(xc_interface *xch, uint32_t domid, int version, size_t entry_size,
+                       int *gnt_num)
 {
-    size_t size = max * sizeof(*list);
-    void *buffer = buffer_get(xch, NULL, size);
-    struct gnttab_setup_table setup = {.dom = (domid_t)domid, .nr_frames = max};
-    int rc;
+    struct gnttab_query_size query = {.dom = (domid_t)domid};
+    struct gnttab_setup_table setup = {.dom = (domid_t)domid};
+    void *table = NULL;
+    xen_pfn_t *frames;
+    int found;
 
-    if (buffer == NULL)
-        return -1;
-    set_xen_guest_handle(setup.frame_list, buffer);
-    rc = xc_gnttab_op(xch, GNTTABOP_setup_table, &setup, sizeof(setup), 1);
-    buffer_put(xch, buffer, list, size);
-    if (rc == 0 && setup.status != GNTST_okay) {
+    if (xc_gnttab_query_size(xch, &query) || query.status != GNTST_okay)
+        return NULL;
+    found = xc_gnttab_get_version(xch, domid);
+    if (found < 0)
+        return NULL;
+    if ((found == 2) != (version == 2)) { /* 0: not chosen yet, as good as 1 */
         errno = EINVAL;
-        rc = xc_fail(xch, XC_INTERNAL_ERROR, "the grant table's frames: status %d", setup.status);
+        xci_fail(xch, XC_INVALID_PARAM, "domain %u's grant table is of version %d", domid, found);
+        return NULL;
     }
-    return rc ? -1 : (int)max;
+    frames = xci_array_get(xch, NULL, query.nr_frames, sizeof(*frames));
+    if (frames == NULL)
+        return NULL;
+    setup.nr_frames = query.nr_frames;
+    set_xen_guest_handle_raw(setup.frame_list, frames);
+    if (xc_gnttab_op(xch, GNTTABOP_setup_table, &setup, sizeof(setup), 1) == 0) {
+        if (setup.status == GNTST_okay) {
+            table = xenforeignmemory_map(xch->fmem, domid, PROT_READ | PROT_WRITE, query.nr_frames,
+                                         frames, NULL);
+        } else {
+            errno = EINVAL;
+            xci_fail(xch, XC_INTERNAL_ERROR, "the frames of domain %u's grant table: status %d",
+                     domid, setup.status);
+        }
+    }
+    xci_buffer_put(xch, frames, NULL, 0);
+    if (table != NULL)
+        *gnt_num = (int)(query.nr_frames * (XC_PAGE_SIZE / entry_size));
+    return table;
 }
 
 grant_entry_v1_t *xc_gnttab_map_table_v1(xc_interface *xch, uint32_t domid, int *gnt_num)
 {
-    struct gnttab_query_size query = {.dom = (domid_t)domid};
-    grant_entry_v1_t *table = NULL;
-    xen_pfn_t *list;
+    return map_table(xch, domid, 1, sizeof(grant_entry_v1_t), gnt_num);
+}
 
-    if (xc_gnttab_query_size(xch, &query) || query.status != GNTST_okay)
-        return NULL;
-    if (xc_gnttab_get_version(xch, domid) == 2) {
-        errno = EINVAL;
-        xc_fail(xch, XC_INVALID_PARAM, "the grant table is of version 2");
-        return NULL;
-    }
-    list = calloc(query.nr_frames, sizeof(*list));
-    if (list != NULL && table_frames(xch, domid, list, query.nr_frames) > 0)
-        table = xenforeignmemory_map(xch->fmem, domid, PROT_READ | PROT_WRITE, query.nr_frames,
-                                     list, NULL);
-    free(list);
-    if (table != NULL)
-        *gnt_num = (int)(query.nr_frames * (XC_PAGE_SIZE / sizeof(grant_entry_v1_t)));
-    return table;
+grant_entry_v2_t *xc_gnttab_map_table_v2(xc_interface *xch, uint32_t domid, int *gnt_num)
+{
+    return map_table(xch, domid, 2, sizeof(grant_entry_v2_t), gnt_num);
 }
