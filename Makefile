@@ -353,6 +353,12 @@ $C/%/initramfs-tests.cpio: $C/%/initramfs.cpio tests/system/mkinitramfs-tests \
 	$(call say,CPIO,$@)
 	$Q CC="$(CC)" tests/system/mkinitramfs-tests $< $@
 
+# With qemu-nbd and the device mapper, for the test of devices.
+$C/%/initramfs-devices.cpio: $C/%/initramfs-domains.cpio $B/cache/linux-%/.version \
+		tests/system/mkdisktools
+	$(call say,CPIO,$@)
+	$Q tests/system/mkdisktools $< $B/cache/linux-$* $@
+
 $C/%/initramfs-stress.cpio: $C/%/initramfs-tests.cpio tests/system/mkstress
 	$(call say,CPIO,$@)
 	$Q tests/system/mkstress $< $@
@@ -518,6 +524,7 @@ TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
 	$C/$(KERNEL)/initramfs-tests.cpio \
 	$(if $(filter %-6.12.t,$(TESTS)),$(addprefix $C/6.12/,vmlinux initramfs-tests.cpio)) \
 	$(if $(filter %/stress.t,$(TESTS)),$C/$(KERNEL)/initramfs-stress.cpio) \
+	$(if $(filter %/devices.t,$(TESTS)),$C/$(KERNEL)/initramfs-devices.cpio) \
 	$(if $(filter $(DOMAIN_TESTS),$(TESTS)),$C/$(KERNEL)/initramfs-domains.cpio) \
 	$(if $(filter %/iso.t,$(TESTS)),$(if $(HYPERVISOR),,$O/paravane.iso))
 endif
@@ -603,6 +610,9 @@ DEPS := gcc libc6-dev binutils libxen-dev libjson-c-dev libncurses-dev zlib1g-de
 	cpio kmod xz-utils qemu-system-x86 python3
 ifneq ($(filter iso test deps,$(MAKECMDGOALS)),)
 DEPS += perl grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf
+endif
+ifneq ($(filter test deps,$(MAKECMDGOALS)),)
+DEPS += qemu-utils dmsetup
 endif
 ifneq ($(filter guest run-guest test fuzz test-on-xen check deps,$(MAKECMDGOALS)),)
 DEPS += newlib-source perl

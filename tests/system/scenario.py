@@ -45,7 +45,7 @@ def guest_ended(machine, program, title, timeout=120):
 
 
 def domains(name, memory="3G", dom0_mem=1024, cpus=2, timeout=300, kernel_args="", options=(),
-            hypervisor_args="", script=None, **more):
+            hypervisor_args="", script=None, initrd="initramfs-domains.cpio", **more):
     """
     The control domain with its toolstack runs tests/system/domains/NAME, whose checks become this
     script's; then the machine goes off, and the audit finds nothing wrong.
@@ -53,7 +53,7 @@ def domains(name, memory="3G", dom0_mem=1024, cpus=2, timeout=300, kernel_args="
     script = script or name
     args = f"{m.default_hypervisor_args(dom0_mem)} {hypervisor_args}"
     boot = m.boot_options(args, f"paravane.test={script} {kernel_args}",
-                          initrd=m.control_domain(m.KERNEL, "initramfs-domains.cpio"))
+                          initrd=m.control_domain(m.KERNEL, initrd))
     with m.Machine(name, boot + list(options), memory=memory, cpus=cpus, **more) as machine:
         end = machine.expect(rf"init: test {script} ended with status (\d+)$", timeout)
         begin = machine.buffer.find(f"init: test {script} begins".encode())
