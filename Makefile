@@ -214,7 +214,7 @@ $B/lib/libxenctrl.so $B/lib/libxenguest.so: %.so: %.so.4.17
 libxenctrl: $(LIBXENCTRL_FILES)
 
 PVCTL_OBJ := $(call tool_objects,$(wildcard $(addprefix toolstack/,pvctl/*.c guest/*.c common/*.c \
-	devices/*.c builder/*.c unpack/unpack.c unpack/codec*.c)) hypervisor/core/elf.c \
+	devices/*.c builder/*.c unpack/unpack.c unpack/trim.c unpack/codec*.c)) hypervisor/core/elf.c \
 	hypervisor/core/pv_layout.c hypervisor/x86/pv_tables.c)
 
 $B/pvctl-static: PVCTL_LDFLAGS += -static
@@ -286,6 +286,39 @@ $(UNIT_BIN): $B/unit/%: | $B/unit/%.mk
 unit: $(UNIT_BIN)
 	$Q prove $(PROVE_FLAGS) -e '' $(if $(T),$(filter %/test_$T,$(UNIT_BIN)),$(UNIT_BIN))
 
+# --- fuzzers of the toolstack, by libFuzzer: tests/fuzz/fuzz.h ------------------------------------
+# Always by clang: gcc has no libFuzzer. `make test` gives each a number of inputs;
+# `make fuzz-toolstack T=NAME SECONDS=` lets it run on.
+
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/fuzz/%,$(FUZZ_SRC))
+FUZZ_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -fno-omit-frame-pointer -fsanitize=fuzzer-no-link \
+	$(FUZZ_SANITIZERS) $(WARNINGS) -Iinclude -Itoolstack -Ihypervisor -Ihypervisor/x86/include -I.
+
+$B/fuzz/obj/%.o: %.c | $(if $(filter test fuzz-toolstack,$(MAKECMDGOALS)),deps)
+	$(call say,FUZZCC,$<)
+	$Q mkdir -p $(@D)
+	$Q clang $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+# What the head of a fuzzer's file says.
+fuzz_says = $(shell sed -n 's,^ \* $1: ,,p' tests/fuzz/$2.c)
+
+$(FUZZ_BIN): $B/fuzz/%: $B/fuzz/obj/tests/fuzz/%.o \
+		$$(addprefix $B/fuzz/obj/,$$(addsuffix .o,$$(basename $$(call fuzz_says,links,$$*))))
+	$(call say,LD,$@)
+	$Q clang -fsanitize=fuzzer $(FUZZ_SANITIZERS) -o $@ $^ $(call fuzz_says,libs,$*)
+
+FUZZ_TESTS := $(patsubst tests/fuzz/%.c,$B/fuzz-tests/%.t,$(FUZZ_SRC))
+$(FUZZ_TESTS): $B/fuzz-tests/%.t: $B/fuzz/%
+	$Q mkdir -p $(@D)
+	$Q printf '#!/bin/sh\nexec tests/fuzz/run tests/fuzz/$*.c $<\n' >$@
+	$Q chmod +x $@
+
+.PHONY: fuzz-toolstack
+fuzz-toolstack: $B/fuzz/fuzz_$T
+	$Q SECONDS_TO_RUN=$(or $(SECONDS),0) tests/fuzz/run tests/fuzz/fuzz_$T.c $<
+
 # --- the control domain: Debian packages, unpacked and not installed -----------------------------
 
 KERNEL ?= 6.1
@@ -347,6 +380,36 @@ $C/%/initramfs-domains.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-tests.cpio
 	$Q $(CD)/mkarchive $< $@ guests/vmlinuz=$C/$*/bzImage guests/initrd=$C/$*/guest-tests.cpio \
 		$(foreach file,$(DOMAIN_PROGRAMS) $(DOMAIN_SCRIPTS),tests/$(notdir $(file))=$(file)) \
 		$(foreach file,$(SYSTEM_GUESTS),guests/$(basename $(notdir $(file)))=$(file))
+
+# The program of four ways (tests/system/xenctrl): with our headers and libraries, with Debian's, and
+# with Debian's but ours found when it is run.
+XENCTRL_WAYS := $(addprefix $B/tests/xenctrl/,ours debian shared)
+XENCTRL_TEST := $(wildcard tests/system/xenctrl/*.[chS])
+XENCTRL_RUNTIME := ld-linux-x86-64.so.2 libc.so.6 libxencall.so.1 libxenevtchn.so.1 \
+	libxenforeignmemory.so.1 libxengnttab.so.1 libxentoolcore.so.1 libxentoollog.so.1
+xenctrl_build = $Q mkdir -p $(@D); $(CC) -std=gnu11 -O1 -g -D_GNU_SOURCE $(WARNINGS) -o $@ \
+	$(filter %.c %.S,$^)
+
+$B/tests/xenctrl/ours: $(XENCTRL_TEST) $(LIBXENCTRL_FILES) $(LIBXENCTRL_HEADERS)
+	$(call say,CC,$@)
+	$(xenctrl_build) -static -Iinclude -L$B/lib -lxenguest -lxenctrl $(XEN_LIBS)
+
+$B/tests/xenctrl/debian: $(XENCTRL_TEST)
+	$(call say,CC,$@)
+	$(xenctrl_build) -static -lxenguest -lxenctrl $(XEN_LIBS) -lxendevicemodel -lxentoolcore -lz
+
+$B/tests/xenctrl/shared: $(XENCTRL_TEST)
+	$(call say,CC,$@)
+	$(xenctrl_build) -Wl,-z,now -lxenguest -lxenctrl -lxentoollog
+
+$C/%/initramfs-xenctrl.cpio: $C/%/initramfs.cpio $(CD)/mkarchive $(XENCTRL_WAYS) \
+		$(LIBXENCTRL_FILES) tests/system/xenctrl/xenctrl
+	$(call say,CPIO,$@)
+	$Q $(CD)/mkarchive $< $@ tests/xenctrl=tests/system/xenctrl/xenctrl \
+		$(foreach way,$(XENCTRL_WAYS),tests/xenctrl-$(notdir $(way))=$(way)) \
+		$(foreach file,$(filter %.so.4.17,$(LIBXENCTRL_FILES)),lib/paravane/$(notdir $(file))=$(file)) \
+		lib64/ld-linux-x86-64.so.2=$$($(CC) -print-file-name=ld-linux-x86-64.so.2) \
+		$(foreach lib,$(XENCTRL_RUNTIME),lib/debian/$(lib)=$$($(CC) -print-file-name=$(lib)))
 
 $C/%/initramfs-tests.cpio: $C/%/initramfs.cpio tests/system/mkinitramfs-tests \
 		$(wildcard tests/system/guest/*)
@@ -509,14 +572,14 @@ SYSTEM_TESTS := $(sort $(wildcard tests/system/*.t))
 DOMAIN_TESTS := $(shell grep -lw 'scenario.domains' $(SYSTEM_TESTS) /dev/null)
 # The long ones first, or the last of them would run alone at the end.
 LONG_TESTS := $(filter $(addprefix %/,boot-memory.t boot-cpus.t iso.t stress.t),$(SYSTEM_TESTS))
-TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)) $(GUEST_TESTS) $(UNIT_BIN)
+TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)) $(FUZZ_TESTS) $(GUEST_TESTS) $(UNIT_BIN)
 ifdef T
 TESTS := $(filter %/test_$T %/$T.t,$(TESTS))
 endif
 PROVE_FLAGS := $(if $(V),-v) $(if $(MAKE_TERMOUT),,-Q)
 PROVE = prove $(PROVE_FLAGS) -j$(shell nproc) -e ''
-TEST_NEEDS := $(filter $(UNIT_BIN) $(GUEST_TESTS),$(TESTS))
-ifneq ($(filter %.t,$(TESTS)),)
+TEST_NEEDS := $(filter $(UNIT_BIN) $(GUEST_TESTS) $(FUZZ_TESTS),$(TESTS))
+ifneq ($(filter $(SYSTEM_TESTS) $(GUEST_TESTS),$(TESTS)),)
 TEST_NEEDS += $(if $(HYPERVISOR),,$O/paravane)
 endif
 ifneq ($(filter $(SYSTEM_TESTS),$(TESTS)),)
@@ -524,7 +587,7 @@ TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
 	$C/$(KERNEL)/initramfs-tests.cpio \
 	$(if $(filter %-6.12.t,$(TESTS)),$(addprefix $C/6.12/,vmlinux initramfs-tests.cpio)) \
 	$(if $(filter %/stress.t,$(TESTS)),$C/$(KERNEL)/initramfs-stress.cpio) \
-	$(if $(filter %/devices.t,$(TESTS)),$C/$(KERNEL)/initramfs-devices.cpio) \
+	$(if $(filter %/disks.t,$(TESTS)),$C/$(KERNEL)/initramfs-devices.cpio) \
 	$(if $(filter $(DOMAIN_TESTS),$(TESTS)),$C/$(KERNEL)/initramfs-domains.cpio) \
 	$(if $(filter %/iso.t,$(TESTS)),$(if $(HYPERVISOR),,$O/paravane.iso))
 endif
@@ -617,6 +680,9 @@ endif
 ifneq ($(filter guest run-guest test fuzz test-on-xen check deps,$(MAKECMDGOALS)),)
 DEPS += newlib-source perl
 endif
+ifneq ($(filter test fuzz-toolstack deps,$(MAKECMDGOALS)),)
+DEPS += clang libclang-rt-14-dev python3
+endif
 ifneq ($(filter check deps,$(MAKECMDGOALS)),)
 DEPS += clang clang-format clang-tidy cppcheck
 endif
@@ -635,7 +701,7 @@ deps:
 	fi
 
 # These install what they need by themselves, before anything is compiled or fetched.
-ifneq ($(filter run test iso bench bench-profile check guest run-guest fuzz test-on-xen,$(MAKECMDGOALS)),)
+ifneq ($(filter run test iso bench bench-profile check guest run-guest fuzz fuzz-toolstack test-on-xen,$(MAKECMDGOALS)),)
 $(HV_OBJ) $O/asm_offsets.s $O/paravane.lds $O/symbols-empty.S $(UNPACK_OBJ) $(STORE_OBJ) $(PVCTL_OBJ) $(CONSOLED_OBJ) $(WATCHD_OBJ) $(UNIT_BIN:=.mk): | deps
 $B/cache/linux-6.1/.version $B/cache/busybox-static/.version $B/cache/xen-4.17/.version: | deps
 check-format check-cppcheck check-tidy: | deps
@@ -662,6 +728,7 @@ help:
 #: make unit        the tests that need no QEMU; T=NAME: one
 #: make test-on-xen the guest tests on Xen 4.17, beside the list of differences; T=NAME: one
 #: make fuzz        random hypercalls until it is stopped; SECONDS=, SEED=
+#: make fuzz-toolstack T=store|ring|config|kernel|image   random input, as above
 #: make check       formatting, cppcheck, clang-tidy
 #: make bench       measure beside Xen 4.17 and no hypervisor; bench-profile: where it is spent
 #: make docs        what is generated of docs/
@@ -675,4 +742,4 @@ help:
 #: DISK=IMAGE, HYPERVISOR=FILE (boot another one), NATIVE=1 (boot none). See docs/building.md.
 
 -include $(HV_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d) $(STORE_OBJ:.o=.d) $(wildcard $O/*.d)
--include $(shell find $B/unit $B/guest $B/tools -name '*.d' 2>/dev/null)
+-include $(shell find $B/unit $B/guest $B/tools $B/fuzz -name '*.d' 2>/dev/null)
