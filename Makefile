@@ -589,6 +589,7 @@ TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
 	$(if $(filter %/stress.t,$(TESTS)),$C/$(KERNEL)/initramfs-stress.cpio) \
 	$(if $(filter %/disks.t,$(TESTS)),$C/$(KERNEL)/initramfs-devices.cpio) \
 	$(if $(filter $(DOMAIN_TESTS),$(TESTS)),$C/$(KERNEL)/initramfs-domains.cpio) \
+	$(if $(filter %/xenctrl.t,$(TESTS)),$C/$(KERNEL)/initramfs-xenctrl.cpio $B/bench/xen) \
 	$(if $(filter %/iso.t,$(TESTS)),$(if $(HYPERVISOR),,$O/paravane.iso))
 endif
 

@@ -176,6 +176,7 @@ int xc_domctl(xc_interface *xch, struct xen_domctl *domctl);
 int xc_sysctl(xc_interface *xch, struct xen_sysctl *sysctl);
 /* `len` bytes of arg go to the hypervisor and come back; pointers within are the caller's. */
 long xc_memory_op(xc_interface *xch, unsigned int cmd, void *arg, size_t len);
+/* -EINVAL for a command that is not known. */
 int xc_version(xc_interface *xch, int cmd, void *arg);
 int xc_mmuext_op(xc_interface *xch, struct mmuext_op *op, unsigned int nr_ops, uint32_t dom);
 int xc_gnttab_op(xc_interface *xch, int cmd, void *op, int op_size, int count);
@@ -281,6 +282,7 @@ typedef struct xen_domctl_getvcpuinfo xc_vcpuinfo_t;
 int xc_vcpu_getinfo(xc_interface *xch, uint32_t domid, uint32_t vcpu, xc_vcpuinfo_t *info);
 /* CPU time in ns, or -1. */
 long long xc_domain_get_cpu_usage(xc_interface *xch, uint32_t domid, int vcpu);
+/* Without a context: the vCPU has none any more, where the hypervisor can (Paravane: EINVAL). */
 int xc_vcpu_setcontext(xc_interface *xch, uint32_t domid, uint32_t vcpu,
                        vcpu_guest_context_any_t *ctxt);
 int xc_vcpu_getcontext(xc_interface *xch, uint32_t domid, uint32_t vcpu,
@@ -362,7 +364,7 @@ int xc_domain_claim_pages(xc_interface *xch, uint32_t domid, unsigned long nr_pa
 
 /*
  * Extents of 2^order pages. Without _exact: how many were done, or -1. With it: 0 when all were,
- * else -1 (EBUSY: some were).
+ * else -1, and when it was some or none ENOMEM (increase), EINVAL (decrease), EBUSY (populate).
  */
 int xc_domain_increase_reservation(xc_interface *xch, uint32_t domid, unsigned long nr_extents,
                                    unsigned int extent_order, unsigned int mem_flags,

@@ -63,7 +63,8 @@ long xc_memory_op(xc_interface *xch, unsigned int cmd, void *arg, size_t len)
     return call2(xch, __HYPERVISOR_memory_op, cmd, arg, len);
 }
 
-static size_t version_size(int cmd)
+/* 0: only the result counts; -1: not known. */
+static ssize_t version_size(int cmd)
 {
     switch (cmd) {
     case XENVER_extraversion:
@@ -84,14 +85,23 @@ static size_t version_size(int cmd)
         return sizeof(xen_commandline_t);
     case XENVER_build_id:
         return sizeof(xen_build_id_t);
-    default:
+    case XENVER_version:
+    case XENVER_pagesize:
         return 0;
+    default:
+        return -1;
     }
 }
 
 int xc_version(xc_interface *xch, int cmd, void *arg)
 {
-    size_t size = version_size(cmd);
+    ssize_t known = version_size(cmd);
+    size_t size = (size_t)known;
+
+    if (known < 0) { /* as of Xen's, with the error as result */
+        xci_fail(xch, XC_INVALID_PARAM, "xen_version has no command %d", cmd);
+        return -EINVAL;
+    }
 
     /* The caller says in the structure itself how much room is behind it. */
     if (cmd == XENVER_build_id && arg != NULL)

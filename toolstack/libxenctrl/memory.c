@@ -145,13 +145,14 @@ static int reserve(xc_interface *xch, unsigned cmd, uint32_t domid, unsigned lon
     return (int)rc;
 }
 
-/* Of `nr` extents `done` were done, or it failed. */
-static int exactly(xc_interface *xch, const char *what, uint32_t domid, unsigned long nr, int done)
+/* Of `nr` extents `done` were done, or it failed; `error`: what it is called that some were not. */
+static int exactly(xc_interface *xch, const char *what, uint32_t domid, unsigned long nr, int done,
+                   int error)
 {
     if (done >= 0 && (unsigned long)done == nr)
         return 0;
     if (done >= 0) {
-        errno = EBUSY;
+        errno = error;
         xci_fail(xch, XC_INTERNAL_ERROR, "%s of domain %u: %d of %lu extents", what, domid, done,
                  nr);
     }
@@ -172,7 +173,8 @@ int xc_domain_increase_reservation_exact(xc_interface *xch, uint32_t domid,
 {
     return exactly(xch, "more memory", domid, nr_extents,
                    xc_domain_increase_reservation(xch, domid, nr_extents, extent_order, mem_flags,
-                                                  extent_start));
+                                                  extent_start),
+                   ENOMEM);
 }
 
 int xc_domain_decrease_reservation(xc_interface *xch, uint32_t domid, unsigned long nr_extents,
@@ -192,7 +194,7 @@ int xc_domain_decrease_reservation_exact(xc_interface *xch, uint32_t domid,
 {
     return exactly(
         xch, "less memory", domid, nr_extents,
-        xc_domain_decrease_reservation(xch, domid, nr_extents, extent_order, extent_start));
+        xc_domain_decrease_reservation(xch, domid, nr_extents, extent_order, extent_start), EINVAL);
 }
 
 int xc_domain_populate_physmap(xc_interface *xch, uint32_t domid, unsigned long nr_extents,
@@ -209,7 +211,8 @@ int xc_domain_populate_physmap_exact(xc_interface *xch, uint32_t domid, unsigned
 {
     return exactly(
         xch, "populating memory", domid, nr_extents,
-        xc_domain_populate_physmap(xch, domid, nr_extents, extent_order, mem_flags, extent_start));
+        xc_domain_populate_physmap(xch, domid, nr_extents, extent_order, mem_flags, extent_start),
+        EBUSY);
 }
 
 int xc_domain_memory_exchange_pages(xc_interface *xch, uint32_t domid, unsigned long nr_in_extents,

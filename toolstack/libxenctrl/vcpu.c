@@ -29,14 +29,9 @@ static int context(xc_interface *xch, uint32_t cmd, uint32_t domid, uint32_t vcp
                    vcpu_guest_context_any_t *ctxt)
 {
     struct xen_domctl op = xci_domctl(cmd, domid);
-    void *buffer;
+    void *buffer = ctxt != NULL ? xci_buffer_get(xch, ctxt, sizeof(*ctxt)) : NULL;
 
-    if (ctxt == NULL) {
-        errno = EINVAL;
-        return -1;
-    }
-    buffer = xci_buffer_get(xch, ctxt, sizeof(*ctxt));
-    if (buffer == NULL)
+    if (ctxt != NULL && buffer == NULL)
         return -1;
     op.u.vcpucontext.vcpu = vcpu;
     set_xen_guest_handle_raw(op.u.vcpucontext.ctxt, buffer);
@@ -71,13 +66,11 @@ static int affinity(xc_interface *xch, struct xen_domctl *op, int vcpu, xc_cpuma
 
     if (size == 0)
         return -1;
-    if (hard == NULL && soft == NULL) {
-        errno = EINVAL;
-        return -1;
-    }
-    hard_buffer = xci_buffer_get(xch, hard, size);
-    soft_buffer = xci_buffer_get(xch, soft, size);
-    if (hard_buffer != NULL && soft_buffer != NULL) {
+    if (hard != NULL)
+        hard_buffer = xci_buffer_get(xch, hard, size);
+    if (soft != NULL)
+        soft_buffer = xci_buffer_get(xch, soft, size);
+    if ((hard == NULL || hard_buffer != NULL) && (soft == NULL || soft_buffer != NULL)) {
         a->vcpu = (uint32_t)vcpu;
         a->flags = flags;
         set_xen_guest_handle_raw(a->cpumap_hard.bitmap, hard_buffer);
