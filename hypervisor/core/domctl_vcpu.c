@@ -85,10 +85,15 @@ long domctl_vcpu_info(struct vcpu *caller, struct xen_domctl *op)
 
 #define AFFINITY_FLAGS (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT | XEN_VCPUAFFINITY_FORCE)
 
-static bool flags_ok(uint32_t flags)
+/* Which affinity must be said, and for each a set given. */
+static bool affinity_ok(const struct xen_domctl_vcpuaffinity *a)
 {
-    return (flags & ~AFFINITY_FLAGS) == 0 &&
-           (flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) != 0;
+    if (a->flags & ~AFFINITY_FLAGS ||
+        (a->flags & (XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT)) == 0)
+        return false;
+    if (a->flags & XEN_VCPUAFFINITY_HARD && HANDLE_VA(a->cpumap_hard.bitmap).v == 0)
+        return false;
+    return !(a->flags & XEN_VCPUAFFINITY_SOFT) || HANDLE_VA(a->cpumap_soft.bitmap).v != 0;
 }
 
 /* Soft affinity is a wish that this scheduler does not know: it tells what is in force, all CPUs.
@@ -127,7 +132,7 @@ long domctl_set_affinity(struct vcpu *caller, struct xen_domctl *op)
     (void)caller;
     if (rc != 0)
         return rc;
-    rc = flags_ok(a->flags) ? set_affinity(v, a) : -XEN_EINVAL;
+    rc = affinity_ok(a) ? set_affinity(v, a) : -XEN_EINVAL;
     domain_put(v->domain);
     return rc;
 }
@@ -142,7 +147,7 @@ long domctl_get_affinity(struct vcpu *caller, struct xen_domctl *op)
     if (rc != 0)
         return rc;
     cpumask_t hard = cpumask_empty(v->sched.unpinned) ? v->sched.affinity : v->sched.unpinned;
-    rc = flags_ok(a->flags) ? 0 : -XEN_EINVAL;
+    rc = affinity_ok(a) ? 0 : -XEN_EINVAL;
     if (rc == 0 && a->flags & XEN_VCPUAFFINITY_HARD)
         rc = cpumask_to_bitmap(&a->cpumap_hard, hard);
     if (rc == 0 && a->flags & XEN_VCPUAFFINITY_SOFT)

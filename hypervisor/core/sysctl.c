@@ -248,25 +248,32 @@ static long pool_info(struct xen_sysctl_cpupool_op *p)
     return cpumask_to_bitmap(&p->cpumap, cpu_online_mask);
 }
 
+/* To the pool where it is. */
+static long move_domain(struct vcpu *v, const struct xen_sysctl_cpupool_op *p)
+{
+    struct domain *d = domain_get(DOMID((xen_domid_t)p->domid));
+
+    if (d == NULL)
+        return -XEN_ESRCH;
+    bool own = d == v->domain;
+    domain_put(d);
+    if (own)
+        return -XEN_EPERM;
+    return p->cpupool_id == 0 ? 0 : -XEN_ENOENT;
+}
+
 /* There is one pool, number 0, of all CPUs. */
 long sysctl_cpupool_op(struct vcpu *v, struct xen_sysctl *op)
 {
     struct xen_sysctl_cpupool_op *p = &op->u.cpupool_op;
 
-    (void)v;
     switch (p->op) {
     case XEN_SYSCTL_CPUPOOL_OP_INFO:
         return pool_info(p);
     case XEN_SYSCTL_CPUPOOL_OP_FREEINFO:
         return cpumask_to_bitmap(&p->cpumap, CPUMASK_NONE);
     case XEN_SYSCTL_CPUPOOL_OP_MOVEDOMAIN:
-        if (p->cpupool_id != 0)
-            return -XEN_ENOENT;
-        struct domain *d = domain_get(DOMID((xen_domid_t)p->domid));
-        if (d == NULL)
-            return -XEN_ESRCH;
-        domain_put(d);
-        return 0;
+        return move_domain(v, p);
     case XEN_SYSCTL_CPUPOOL_OP_CREATE:
     case XEN_SYSCTL_CPUPOOL_OP_DESTROY:
     case XEN_SYSCTL_CPUPOOL_OP_ADDCPU:
