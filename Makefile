@@ -177,14 +177,14 @@ $B/tools/%.o: %.c
 # The control library, as an archive and shared (docs/libxenctrl.md); libxenguest is one file of it.
 # LIBXENCTRL_FILES go into one directory, LIBXENCTRL_PKGCONFIG into pkgconfig/ in there, and
 # LIBXENCTRL_HEADERS into include/paravane: lib/paravane and include/paravane of the same prefix.
-LIBXENCTRL_SRC := $(filter-out %/seed.c,$(wildcard toolstack/libxenctrl/*.c))
+LIBXENCTRL_SRC := $(filter-out %/guest.c,$(wildcard toolstack/libxenctrl/*.c))
 LIBXENCTRL_FILES := $(addprefix $B/lib/,libxenctrl.a libxenctrl.so libxenctrl.so.4.17 \
 	libxenguest.a libxenguest.so libxenguest.so.4.17)
 LIBXENCTRL_PKGCONFIG := $(wildcard toolstack/libxenctrl/*.pc)
 LIBXENCTRL_HEADERS := $(wildcard include/*.h)
 
 $B/lib/libxenctrl.a: $(call tool_objects,$(LIBXENCTRL_SRC))
-$B/lib/libxenguest.a: $(call tool_objects,toolstack/libxenctrl/seed.c)
+$B/lib/libxenguest.a: $(call tool_objects,toolstack/libxenctrl/guest.c)
 $B/lib/libxenctrl.a $B/lib/libxenguest.a:
 	$Q mkdir -p $(@D)
 	$Q rm -f $@
@@ -202,7 +202,7 @@ $B/lib/libxenctrl.so.4.17: $(LIBXENCTRL_SRC:%.c=$B/tools/pic/%.o) toolstack/libx
 	$(call say,LD,$@)
 	$(LIBXENCTRL_LD) -lxenevtchn -lxengnttab
 
-$B/lib/libxenguest.so.4.17: $B/tools/pic/toolstack/libxenctrl/seed.o $B/lib/libxenctrl.so \
+$B/lib/libxenguest.so.4.17: $B/tools/pic/toolstack/libxenctrl/guest.o $B/lib/libxenctrl.so \
 		toolstack/libxenctrl/exports.map
 	$(call say,LD,$@)
 	$(LIBXENCTRL_LD)
@@ -253,7 +253,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(patsubst tests/unit/%.c,$B/unit/%,$(UNIT_SRC))
 UNIT_CFLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DPARAVANE_DEBUG -fno-omit-frame-pointer \
 	-fno-strict-aliasing -fsanitize=address,undefined -fno-sanitize-recover=all $(WARNINGS) \
-	-Itests/unit/include -Itests/unit -Ihypervisor -Itoolstack -I.
+	-Itests/unit/include -Itests/unit -Iinclude -Ihypervisor -Itoolstack -I.
 
 $B/unit/obj/%.o: %.c
 	$(call say,UNITCC,$<)
@@ -590,6 +590,7 @@ TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
 	$(if $(filter %/disks.t,$(TESTS)),$C/$(KERNEL)/initramfs-devices.cpio) \
 	$(if $(filter $(DOMAIN_TESTS),$(TESTS)),$C/$(KERNEL)/initramfs-domains.cpio) \
 	$(if $(filter %/xenctrl.t,$(TESTS)),$C/$(KERNEL)/initramfs-xenctrl.cpio $B/bench/xen) \
+	$(if $(filter %/xenctrl-abi.t,$(TESTS)),$(LIBXENCTRL_FILES)) \
 	$(if $(filter %/iso.t,$(TESTS)),$(if $(HYPERVISOR),,$O/paravane.iso))
 endif
 

@@ -249,7 +249,7 @@ int xc_domain_get_tsc_info(xc_interface *xch, uint32_t domid, uint32_t *tsc_mode
 int xc_domain_setdebugging(xc_interface *xch, uint32_t domid, unsigned int enable);
 /* Who gets a global VIRQ of the hypervisor; Paravane: the control domain, always. */
 int xc_domain_set_virq_handler(xc_interface *xch, uint32_t domid, int virq);
-/* Of the rings of its devices: XEN_IO_PROTO_ABI_*. */
+/* Of the rings of its devices: XEN_IO_PROTO_ABI_*. In libxenguest. */
 const char *xc_domain_get_native_protocol(xc_interface *xch, uint32_t domid);
 /* Shadow page tables; Paravane has none: what turns them off works. */
 int xc_shadow_control(xc_interface *xch, uint32_t domid, unsigned int sop, unsigned int *mb,

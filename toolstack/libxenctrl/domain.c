@@ -4,8 +4,6 @@
  */
 #include "private.h"
 
-#include <xen/io/protocols.h>
-
 static int simple(xc_interface *xch, uint32_t cmd, uint32_t domid)
 {
     struct xen_domctl op = xci_domctl(cmd, domid);
@@ -93,15 +91,6 @@ int xc_domain_get_guest_width(xc_interface *xch, uint32_t domid, unsigned int *g
         return -1;
     *guest_width = op.u.address_size.size / 8; /* bytes */
     return 0;
-}
-
-const char *xc_domain_get_native_protocol(xc_interface *xch, uint32_t domid)
-{
-    unsigned int width;
-
-    if (xc_domain_get_guest_width(xch, domid, &width))
-        return NULL;
-    return width == 8 ? XEN_IO_PROTO_ABI_X86_64 : XEN_IO_PROTO_ABI_X86_32;
 }
 
 int xc_domain_set_time_offset(xc_interface *xch, uint32_t domid, int32_t time_offset_seconds)

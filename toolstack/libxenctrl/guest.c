@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is here of Xen's libxenguest: the two grants that a new guest's console and store rings are
- * found by (xenguest.h). A library of its own, as there.
+ * What is here of Xen's libxenguest, a library of its own as there: the two grants that a new
+ * guest's console and store rings are found by (xenguest.h), and a function that xenctrl.h
+ * declares.
  */
 #include "private.h"
 
 #include <sys/mman.h>
+#include <xen/io/protocols.h>
 
 #include "xenguest.h"
 
@@ -40,4 +42,13 @@ int xc_dom_gnttab_seed(xc_interface *xch, uint32_t guest_domid, bool is_hvm, xen
     if (guest_domid != xenstore_domid && xenstore_gfn != (xen_pfn_t)-1)
         seed(table, GNTTAB_RESERVED_XENSTORE, xenstore_domid, xenstore_gfn);
     return xenforeignmemory_unmap_resource(fmem, resource);
+}
+
+const char *xc_domain_get_native_protocol(xc_interface *xch, uint32_t domid)
+{
+    unsigned int width;
+
+    if (xc_domain_get_guest_width(xch, domid, &width))
+        return NULL;
+    return width == 8 ? XEN_IO_PROTO_ABI_X86_64 : XEN_IO_PROTO_ABI_X86_32;
 }
