@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Any bytes as a guest's configuration: they are refused with a message, or give a guest whose JSON
- * reads as the same guest. An entry for libFuzzer (clang -fsanitize=fuzzer,address,undefined);
- * tests/unit/test_fuzz_config.c drives it with gcc.
+ * reads as the same guest.
+ *
+ * links: toolstack/common/cfg_parse.c toolstack/common/cpus.c toolstack/common/guest_config.c
+ * links: toolstack/common/guest_config_json.c toolstack/common/guest_names.c
+ * links: toolstack/common/message.c toolstack/devices/disk_parse.c toolstack/devices/nic_parse.c
+ * links: toolstack/devices/spec.c
+ * libs: -ljson-c
+ * runs: 60000
+ * max_len: 1024
  */
 #include "common/guest_config.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void ignore(void *data, const struct message *what)
 {
     (void)data;
     (void)what;
-}
-
-static void demand(bool good)
-{
-    if (!good)
-        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

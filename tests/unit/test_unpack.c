@@ -7,39 +7,17 @@
  * pvunpack's work on kernels made up here: of every compression, whole, cut off at each place that
  * matters, with bytes changed, and with every field of the header at its bounds.
  */
-#include <bzlib.h>
 #include <fcntl.h>
-#include <lz4.h>
-#include <lzma.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
 
+#include "kernel_packer.h"
 #include "tap.h"
 #include "toolstack/unpack/unpack.h"
 
-#define SETUP_SECTS   3u
-#define PAYLOAD_AT    0x123u /* behind the setup sectors; not aligned, on purpose */
-#define HEADER_BYTES  ((SETUP_SECTS + 1) * 512u)
-#define LZ4_BLOCK     (8u << 20)
-#define IMAGE_MAX     (24u << 20)
 #define DEFAULT_LIMIT (64ull << 20)
 
-struct bytes {
-    uint8_t *data;
-    size_t size;
-};
-
-typedef size_t compressor(uint8_t *out, size_t room, const uint8_t *in, size_t size);
-
 /* ---- Making kernels ------------------------------------------------------------------------- */
-
-static void put32(uint8_t *p, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(value >> 8 * i);
-}
 
 /* An "ELF file" of that size: the magic number, then bytes that compress by about a half. */
 static struct bytes make_elf(size_t size)
@@ -56,119 +34,6 @@ static struct bytes make_elf(size_t size)
            "ELF",
            size < 4 ? size : 4);
     return elf;
-}
-
-static size_t pack_gzip(uint8_t *out, size_t room, const uint8_t *in, size_t size)
-{
-    z_stream z = {0};
-
-    deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
-    z.next_in = (Bytef *)in;
-    z.avail_in = (uInt)size;
-    z.next_out = out;
-    z.avail_out = (uInt)room;
-    deflate(&z, Z_FINISH);
-    deflateEnd(&z);
-    return room - z.avail_out;
-}
-
-static size_t finish_lzma(lzma_stream *s, uint8_t *out, size_t room, const uint8_t *in, size_t size)
-{
-    s->next_in = in;
-    s->avail_in = size;
-    s->next_out = out;
-    s->avail_out = room;
-    if (lzma_code(s, LZMA_FINISH) != LZMA_STREAM_END)
-        bail_out("liblzma cannot compress");
-    size_t left = s->avail_out;
-    lzma_end(s);
-    return room - left;
-}
-
-static size_t pack_xz(uint8_t *out, size_t room, const uint8_t *in, size_t size)
-{
-    lzma_stream s = LZMA_STREAM_INIT;
-
-    if (lzma_easy_encoder(&s, 1, LZMA_CHECK_CRC32) != LZMA_OK)
-        bail_out("liblzma cannot encode xz");
-    return finish_lzma(&s, out, room, in, size);
-}
-
-static size_t pack_lzma(uint8_t *out, size_t room, const uint8_t *in, size_t size)
-{
-    lzma_stream s = LZMA_STREAM_INIT;
-    lzma_options_lzma options;
-
-    if (lzma_lzma_preset(&options, 1) || lzma_alone_encoder(&s, &options) != LZMA_OK)
-        bail_out("liblzma cannot encode lzma");
-    return finish_lzma(&s, out, room, in, size);
-}
-
-static size_t pack_zstd(uint8_t *out, size_t room, const uint8_t *in, size_t size)
-{
-    ZSTD_CCtx *c = ZSTD_createCCtx();
-
-    ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
-    size_t n = ZSTD_compress2(c, out, room, in, size);
-    ZSTD_freeCCtx(c);
-    return n;
-}
-
-static size_t pack_bzip2(uint8_t *out, size_t room, const uint8_t *in, size_t size)
-{
-    unsigned n = (unsigned)room;
-
-    BZ2_bzBuffToBuffCompress((char *)out, &n, (char *)in, (unsigned)size, 1, 0, 0);
-    return n;
-}
-
-static size_t pack_lz4(uint8_t *out, size_t room, const uint8_t *in, size_t size)
-{
-    size_t n = 4;
-
-    put32(out, 0x184c2102);
-    for (size_t at = 0; at < size; at += LZ4_BLOCK) {
-        size_t part = size - at < LZ4_BLOCK ? size - at : LZ4_BLOCK;
-        int packed = LZ4_compress_default((const char *)in + at, (char *)out + n + 4, (int)part,
-                                          (int)(room - n - 4));
-        put32(out + n, (uint32_t)packed);
-        n += 4 + (size_t)packed;
-    }
-    return n;
-}
-
-static const struct format {
-    const char *name;
-    compressor *pack;
-    bool size_follows;
-} formats[] = {
-    {"gzip", pack_gzip, false}, {"xz", pack_xz, true},       {"lzma", pack_lzma, true},
-    {"zstd", pack_zstd, true},  {"bzip2", pack_bzip2, true}, {"lz4", pack_lz4, true},
-};
-
-#define NR_FORMATS (sizeof(formats) / sizeof(formats[0]))
-
-/* Header, some code, the packed ELF file, some more code. */
-static struct bytes make_kernel(const struct format *format, struct bytes elf)
-{
-    struct bytes k = {calloc(1, IMAGE_MAX), 0};
-    uint8_t *payload = k.data + HEADER_BYTES + PAYLOAD_AT;
-    size_t size = format->pack(payload, IMAGE_MAX - 65536, elf.data, elf.size);
-
-    if (format->size_follows) {
-        put32(payload + size, (uint32_t)elf.size);
-        size += 4;
-    }
-    size_t body = (PAYLOAD_AT + size + 100 + 15) / 16 * 16;
-    k.size = HEADER_BYTES + body;
-    k.data[0x1f1] = SETUP_SECTS;
-    put32(k.data + 0x1f4, (uint32_t)(body / 16));
-    put32(k.data + 0x1fe, 0xaa55);
-    memcpy(k.data + 0x202, "HdrS", 4);
-    put32(k.data + 0x206, 0x020f);
-    put32(k.data + 0x248, PAYLOAD_AT);
-    put32(k.data + 0x24c, (uint32_t)size);
-    return k;
 }
 
 static size_t payload_size(const struct bytes *k)
