@@ -258,6 +258,23 @@ static void test_bad_values(void)
     refuse("name = ''", 3, 8, "empty");
     refuse("name = '12'", 3, 8, "number");
     refuse("name = 'Domain-0'", 3, 8, "control domain");
+    refuse("name = 'a\\nb'", 3, 8, "control characters");
+    refuse("name = 'a\\x7fb'", 3, 8, "control characters");
+    refuse("name = 'a b'", 3, 8, "blanks");
+    refuse("name = '.a'", 3, 8, "begin with");
+    refuse("name = '-a'", 3, 8, "begin with");
+    refuse("name = 5", 3, 8, "string");
+    refuse("memory = -9223372036854775808", 3, 10, "from 1");
+    refuse("memory = 9223372036854775807", 3, 10, "from 1");
+    refuse("memory = '18446744073709551616'", 3, 10, "number");
+    refuse("memory = ''", 3, 10, "number");
+    refuse("vcpus = 4294967297", 3, 9, "from 1");
+    refuse("cap = 12801", 3, 7, "to 12800");
+    refuse("cpu_weight = 65536", 3, 14, "to 65535");
+    refuse("max_event_channels = 131072", 3, 22, "to 131071");
+    refuse("max_grant_frames = 0", 3, 20, "from 1");
+    refuse("max_maptrack_frames = 4097", 3, 23, "to 4096");
+    refuse("rtc_timeoffset = -86401", 3, 18, "from -86400");
     refuse("kernel = ''", 3, 10, "empty");
     refuse("ramdisk = 3", 3, 11, "string");
     refuse("type = 'hvm'", 3, 8, "pv");
@@ -341,6 +358,91 @@ static void test_rest(void)
     free(large);
 }
 
+/* JSON is UTF-8, and has names and command lines. */
+static void test_utf8(void)
+{
+    static const char *const bad[] = {"\xff",
+                                      "\x80",
+                                      "\xc3",
+                                      "\xc3(",
+                                      "\xc0\xaf",
+                                      "\xe0\x80\xaf",
+                                      "\xed\xa0\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
+                                      "\\xe9"};
+    char text[64];
+    struct guest_config c;
+
+    accept("extra = 'gr\xc3\xbc\xc3\x9f\xe2\x82\xac\xf0\x9f\x90\xa7'", &c);
+    is_str(c.cmdline, "gr\xc3\xbc\xc3\x9f\xe2\x82\xac\xf0\x9f\x90\xa7");
+    guest_config_free(&c);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(text, sizeof(text), "extra = 'a%s'", bad[i]);
+        refuse(text, 3, 9, "UTF-8");
+    }
+    refuse("name = 'a\xff'", 3, 8, "UTF-8");
+    accept("# a comment may be Latin-1: \xe9", &c);
+    guest_config_free(&c);
+}
+
+/* Sizes that no person writes: an answer, in the time that reading takes. */
+static void test_large(void)
+{
+    struct guest_config c;
+    size_t size = 1 << 20, used = 0;
+    char *text = malloc(size + 1);
+
+    used = (size_t)sprintf(text, "name='n'\nkernel='k'\n");
+    for (unsigned i = 0; i < 100000; i++)
+        used += (size_t)sprintf(text + used, "vcpus=%u\n", i % 8 + 1);
+    is(parse(text, used, &c), 0, "100 000 lines of one key");
+    is(c.vcpus, 8);
+    guest_config_free(&c);
+    used = (size_t)sprintf(text, "name='n'\nkernel='k'\n");
+    for (unsigned i = 0; i < 100000; i++)
+        used += (size_t)sprintf(text + used, "k%05x=1\n", i);
+    is(parse(text, used, &c), -EINVAL, "100 000 keys");
+    ok(strstr(why.text, "1000 keys") != NULL && why.line == 1001 && why.column == 1);
+    used = (size_t)sprintf(text, "name='n'\nkernel='k'\nvif=[");
+    for (unsigned i = 0; i < 100000; i++)
+        used += (size_t)sprintf(text + used, "'',");
+    text[used++] = ']';
+    is(parse(text, used, &c), -EINVAL, "100 000 cards");
+    ok(strstr(why.text, "1024 devices") != NULL && why.line == 3);
+    memset(text, '[', size);
+    is(parse(text, size, &c), -EINVAL);
+    memset(text, '"', size);
+    is(parse(text, size, &c), -EINVAL);
+    used = (size_t)sprintf(text, "name='n'\nkernel='k'\nextra='");
+    memset(text + used, 'x', size - used);
+    is(parse(text, size, &c), -EINVAL);
+    ok(strstr(why.text, "not ended") != NULL && why.line == 3 && why.column == 7);
+    free(text);
+}
+
+/* Bytes without sense, from one seed: an error with a place, or a guest. */
+static void test_rubbish(void)
+{
+    uint32_t seed = 1;
+    unsigned refused = 0;
+
+    for (unsigned i = 0; i < 2000; i++) {
+        char text[64];
+        struct guest_config c;
+
+        for (size_t j = 0; j < sizeof(text); j++) {
+            seed = seed * 1664525u + 1013904223u;
+            text[j] = (char)(seed >> 24);
+        }
+        int rc = parse(text, sizeof(text), &c);
+        refused += rc == -EINVAL && why.text[0] != '\0' && why.file != NULL;
+        if (rc == 0)
+            guest_config_free(&c);
+    }
+    is(refused, 2000);
+}
+
 static void test_file(void)
 {
     char path[] = "/tmp/test_guest_config.XXXXXX";
@@ -362,12 +464,13 @@ static void test_json(void)
 {
     struct guest_config c, again;
 
-    accept("uuid='1b4e28ba-2fa1-11d2-883f-0016d3cca427'\nramdisk='/r'\nextra='\"q\" \\\\ z'\n"
-           "memory=100\nmaxmem=200\nvcpus=2\nmaxvcpus=3\ncpus=['0','1']\ncpu_weight=5\ncap=6\n"
-           "on_crash='preserve'\non_reboot='destroy'\nconsole_log='/l'\nrtc_timeoffset=-5\n"
-           "disk=['/a,raw,xvda,w','/b,qcow2,xvdb,r']\n"
-           "vif=['mac=00:16:3e:00:00:01,bridge=b,rate=1MB/s', 'ip=10.0.0.1']",
-           &c);
+    accept(
+        "uuid='1b4e28ba-2fa1-11d2-883f-0016d3cca427'\nramdisk='/r'\nextra='\"q\" \\\\ z'\n"
+        "memory=100\nmaxmem=200\nvcpus=2\nmaxvcpus=3\ncpus=['0','1']\ncpu_weight=5\ncap=6\n"
+        "on_crash='preserve'\non_reboot='destroy'\nconsole_log='/l'\nrtc_timeoffset=-5\n"
+        "disk=['/a,raw,xvda,w','format=qcow2,vdev=xvdb,access=ro,no-discard,untrusted,target=/b']\n"
+        "vif=['mac=00:16:3e:00:00:01,bridge=b,rate=1MB/s,mtu=1400,trusted=0', 'ip=10.0.0.1']",
+        &c);
     char *text = guest_config_to_json(&c);
     is(guest_config_from_json(text, &again, &why), 0);
     char *text_again = guest_config_to_json(&again);
@@ -378,6 +481,8 @@ static void test_json(void)
     ok(again.nr_disks == 2 && again.disk[1].format == DISK_QCOW2 && again.disk[1].read_only);
     ok(again.nr_nics == 2 && again.nic[0].mac[5] == 1 && again.nic[0].has_mac);
     is(again.nic[0].rate_bytes, c.nic[0].rate_bytes);
+    ok(again.disk[1].no_discard && again.disk[1].untrusted && !again.disk[0].untrusted);
+    ok(again.nic[0].mtu == 1400 && again.nic[0].untrusted && !again.nic[1].untrusted);
     free(text);
     free(text_again);
     guest_config_free(&c);
@@ -405,7 +510,12 @@ static void test_bad_json(void)
         ",\"disks\":3}",
         ",\"disks\":[3]}",
         ",\"disks\":[{\"vdev\":\"aaaaaaaaaaaaaaaaaaaaaaaa\"}]}",
-        ",\"disks\":[{\"format\":\"x\"}]}",
+        ",\"disks\":[{\"vdev\":\"xvda\",\"target\":\"/a\",\"format\":\"x\"}]}",
+        ",\"disks\":[{\"target\":\"/a\"}]}",
+        ",\"disks\":[{\"vdev\":\"nonsense\",\"target\":\"/a\"}]}",
+        ",\"disks\":[{\"vdev\":\"xvda\"}]}",
+        ",\"weight\":65536}",
+        ",\"cap\":12801}",
         ",\"disks\":[{\"read_only\":3}]}",
         ",\"nics\":[{\"mac\":\"x\"}]}",
         ",\"nics\":[{\"mac\":\"00:16:3e:00:00:01x\"}]}",
@@ -439,6 +549,9 @@ int main(void)
     test_warnings();
     test_syntax();
     test_rest();
+    test_utf8();
+    test_large();
+    test_rubbish();
     test_file();
     test_json();
     test_bad_json();

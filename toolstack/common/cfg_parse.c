@@ -126,6 +126,30 @@ static int escaped(struct parser *p)
     return (unsigned char)meaning[found - letter];
 }
 
+/* RFC 3629. Names and command lines are kept and listed as JSON, which is UTF-8. */
+static bool is_utf8(const char *text)
+{
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+
+    for (const unsigned char *c = (const unsigned char *)text; *c != 0; c++) {
+        unsigned more = *c < 0x80             ? 0
+                        : (*c & 0xe0) == 0xc0 ? 1
+                        : (*c & 0xf0) == 0xe0 ? 2
+                        : (*c & 0xf8) == 0xf0 ? 3
+                                              : 4;
+        uint32_t value = more == 0 ? *c : *c & (0x3fu >> more);
+
+        for (unsigned i = 0; more < 4 && i < more; i++)
+            if ((c[1] & 0xc0) == 0x80)
+                value = value << 6 | (*++c & 0x3fu);
+            else
+                more = 4;
+        if (more == 4 || value < least[more] || value > 0x10ffff || (value >> 11) == 0x1b)
+            return false;
+    }
+    return true;
+}
+
 static int parse_string(struct parser *p, struct cfg_value *v)
 {
     const char *line_end = memchr(p->at, '\n', (size_t)(p->end - p->at));
@@ -154,6 +178,8 @@ static int parse_string(struct parser *p, struct cfg_value *v)
     if (peek(p) != (unsigned char)quote)
         return fail_at(p, v->line, v->column, "this string is not ended on its line");
     p->at++;
+    if (!is_utf8(v->string))
+        return fail_at(p, v->line, v->column, "this string is not UTF-8 text");
     return 0;
 }
 
@@ -293,6 +319,9 @@ static int put_setting(struct parser *p, struct cfg_file *file, struct cfg_setti
         *old = *new;
         return 0;
     }
+    if (file->nr_settings == CFG_KEYS_MAX)
+        return fail_at(p, new->line, new->column,
+                       "more than 1000 keys: this is not a guest's configuration");
     struct cfg_setting *larger =
         realloc(file->setting, (file->nr_settings + 1) * sizeof(*file->setting));
     if (larger == NULL)

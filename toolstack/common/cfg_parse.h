@@ -14,6 +14,7 @@
 /* Beyond these a file is refused: nobody writes that, and what reads it may recurse. */
 #define CFG_SIZE_MAX  (1u << 20)
 #define CFG_DEPTH_MAX 8u
+#define CFG_KEYS_MAX  1000u
 
 enum cfg_type { CFG_NUMBER, CFG_STRING, CFG_LIST };
 

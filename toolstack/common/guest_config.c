@@ -15,6 +15,7 @@
 #include "common/cpus.h"
 
 #define MEMORY_MAX_MIB (16u << 20) /* 16 TiB */
+#define DEVICES_MAX    1024u
 
 struct reader {
     struct guest_config *config;
@@ -283,6 +284,8 @@ static int get_list(struct reader *r, const struct key *k, const struct cfg_valu
 {
     if (v->type != CFG_LIST)
         return wrong(r, v, k, "must be a list of strings: [ \"...\", \"...\" ]");
+    if (v->nr_items > DEVICES_MAX)
+        return wrong(r, &v->item[DEVICES_MAX], k, "more than 1024 devices");
     for (size_t i = 0; i < v->nr_items; i++)
         if (v->item[i].type != CFG_STRING)
             return wrong(r, &v->item[i], k, "must be a list of strings: [ \"...\", \"...\" ]");

@@ -54,8 +54,8 @@ static const struct member guest_members[] = {
             sizeof(((struct device_disk *)0)->member)                                              \
     }
 static const struct member disk_members[] = {
-    DISK(TEXT, target),    DISK(CHARS, vdev), DISK(UNSIGNED, id),
-    DISK(BOOL, read_only), DISK(BOOL, cdrom), DISK(BOOL, direct_io),
+    DISK(TEXT, target), DISK(CHARS, vdev),     DISK(UNSIGNED, id),     DISK(BOOL, read_only),
+    DISK(BOOL, cdrom),  DISK(BOOL, direct_io), DISK(BOOL, no_discard), DISK(BOOL, untrusted),
 };
 
 #define NIC(kind, member)                                                                          \
@@ -63,8 +63,16 @@ static const struct member disk_members[] = {
 #member, kind, offsetof(struct device_nic, member), 0                                      \
     }
 static const struct member nic_members[] = {
-    NIC(INT, id),       NIC(TEXT, bridge), NIC(TEXT, ip),           NIC(TEXT, script),
-    NIC(TEXT, vifname), NIC(TEXT, model),  NIC(UINT64, rate_bytes), NIC(UINT64, rate_interval_us),
+    NIC(INT, id),
+    NIC(TEXT, bridge),
+    NIC(TEXT, ip),
+    NIC(TEXT, script),
+    NIC(TEXT, vifname),
+    NIC(TEXT, model),
+    NIC(UINT64, rate_bytes),
+    NIC(UINT64, rate_interval_us),
+    NIC(UNSIGNED, mtu),
+    NIC(BOOL, untrusted),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -238,6 +246,10 @@ static int get_disk(struct json_object *o, struct device_disk *d, struct message
         if (format == NULL || (d->format == DISK_RAW && strcmp(format, "raw") != 0))
             rc = message_set(why, -EINVAL, "format: its value is not one");
     }
+    if (rc == 0 && (d->id = disk_number(d->vdev)) == 0)
+        rc = message_set(why, -EINVAL, "vdev: it must be there, and like xvda, sda1 or hdc");
+    if (rc == 0 && d->target == NULL && !d->cdrom)
+        rc = message_set(why, -EINVAL, "target: it must be there");
     return rc;
 }
 
@@ -307,6 +319,9 @@ static int get_guest(struct json_object *o, struct guest_config *c, struct messa
         return message_set(why, -EINVAL, "vcpus and max_vcpus do not fit together");
     if (c->memory_kib == 0 || c->max_memory_kib < c->memory_kib)
         return message_set(why, -EINVAL, "memory_kib and max_memory_kib do not fit together");
+    if (c->weight > UINT16_MAX || c->cap > 100 * GUEST_MAX_VCPUS)
+        return message_set(why, -EINVAL, "weight is up to 65535, cap up to %u",
+                           100 * GUEST_MAX_VCPUS);
     return get_devices(o, c, why);
 }
 

@@ -6,13 +6,18 @@
 #include "guest/guest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xenstore.h>
 
 #include "builder/builder.h"
 #include "common/cpus.h"
+#include "common/paths.h"
 #include "devices/devices.h"
 #include "guest/nodes.h"
 
@@ -212,6 +217,28 @@ static int attach_devices(struct guest_host *host, struct guest_config *c, uint3
     return rc;
 }
 
+/*
+ * Whoever holds it makes a guest: between the look at names and free memory and the moment when the
+ * new guest shows there, nobody else may. The lock ends with its process, however that ends.
+ */
+static int lock_creation(struct message *why)
+{
+    mkdir(PATH_RUN, 0755);
+    int fd = open(PATH_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return message_errno(why, -errno, "%s cannot be opened", PATH_LOCK);
+    while (flock(fd, LOCK_EX))
+        if (errno != EINTR) {
+            int rc = -errno;
+
+            close(fd);
+            return message_errno(why, rc, "%s cannot be locked", PATH_LOCK);
+        }
+    return fd;
+}
+
+/* The domain with its memory and its nodes: what others look at before they make theirs. */
 static int furnish(struct guest_host *host, struct guest_config *c, uint32_t domid,
                    struct message *why)
 {
@@ -224,46 +251,67 @@ static int furnish(struct guest_host *host, struct guest_config *c, uint32_t dom
         rc = guest_nodes_make(host, c, domid, &rings, why);
     if (rc == 0 && !xs_introduce_domain(host->xs, domid, rings.store_mfn, rings.store_port))
         rc = message_errno(why, -errno, "%s: the store does not take the guest", c->name);
+    return rc;
+}
+
+/* *made: there is a domain, whole or not. */
+static int make_alone(struct guest_host *host, struct guest_config *c, uint32_t *domid, bool *made,
+                      struct message *why)
+{
+    int lock = lock_creation(why);
+
+    *made = false;
+    if (lock < 0)
+        return lock;
+    int rc = check_unique(host, c, why);
     if (rc == 0)
-        rc = attach_devices(host, c, domid, why);
-    return rc ? rc : guest_config_save(c, why);
+        rc = make_uuid(c, why);
+    if (rc == 0)
+        rc = check_memory(host, c, why);
+    if (rc == 0)
+        rc = create_domain(host, c, domid, why);
+    if (rc == 0) {
+        *made = true;
+        rc = furnish(host, c, *domid, why);
+    }
+    close(lock);
+    return rc;
 }
 
 int guest_create(struct guest_host *host, struct guest_config *config, uint32_t *domid,
                  struct message *why)
 {
-    int rc = check_unique(host, config, why);
+    struct message undo = {.file = NULL};
+    bool made;
+    int rc = make_alone(host, config, domid, &made, why);
 
     if (rc == 0)
-        rc = make_uuid(config, why);
+        rc = attach_devices(host, config, *domid, why);
     if (rc == 0)
-        rc = check_memory(host, config, why);
-    if (rc == 0)
-        rc = create_domain(host, config, domid, why);
-    if (rc)
-        return rc;
-    rc = furnish(host, config, *domid, why);
-    if (rc)
-        guest_destroy(host, *domid, NULL);
+        rc = guest_config_save(config, why);
+    if (rc && made && guest_destroy(host, *domid, &undo))
+        message_prefix(why, "domain %u is left half-made (%s)", *domid, undo.text);
     return rc;
 }
 
+/*
+ * The domain goes last: as long as anything of it is left, `pvctl list` shows it and this can be
+ * done again, whoever was killed half-way.
+ */
 int guest_destroy(struct guest_host *host, uint32_t domid, struct message *why)
 {
     struct devices devices = {.xch = host->xch, .xs = host->xs};
     xc_domaininfo_t info;
-    uint8_t uuid[16];
 
     if (domid == 0)
         return message_set(why, -EINVAL, "domain 0 is the control domain: it stays");
     if (xc_domain_getinfolist(host->xch, domid, 1, &info) != 1 || info.domain != domid)
         return message_set(why, -ESRCH, "there is no domain %u", domid);
-    memcpy(uuid, info.handle, sizeof(uuid));
-    guest_config_forget(uuid);
+    guest_config_forget(info.handle);
     xc_domain_pause(host->xch, domid);
     int rc = devices_destroy(&devices, domid, why);
+    guest_nodes_remove(host, domid, info.handle);
     if (xc_domain_destroy(host->xch, domid) && rc == 0)
         rc = message_errno(why, -errno, "domain %u cannot be destroyed", domid);
-    guest_nodes_remove(host, domid, uuid);
     return rc;
 }

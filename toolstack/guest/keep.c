@@ -84,8 +84,10 @@ int guest_config_save(const struct guest_config *config, struct message *why)
 
 void guest_config_forget(const uint8_t uuid[16])
 {
-    char path[128];
+    char path[128], part[136];
 
     file_path(uuid, path);
     remove(path);
+    snprintf(part, sizeof(part), "%s.part", path); /* of one who was killed while writing */
+    remove(part);
 }
