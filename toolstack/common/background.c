@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -40,17 +39,43 @@ int background_detach(struct background *self)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+/* Bytes of the pid file that are locked: a daemon has it; that daemon is ready. */
+enum { LOCK_CLAIM, LOCK_READY };
+
+/* Locks of an open file, not of a process: man 2 fcntl. */
+static int lock_byte(int fd, off_t byte)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+        return 0;
+    return errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
+}
+
+bool background_is_dead(const char *pid_file)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_READY, .l_len = 1};
+    int fd = open(pid_file, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    bool dead = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+    close(fd);
+    return dead;
+}
+
 /* Opened and locked; -EAGAIN: the one before took it away meanwhile. */
 static int lock_file(struct background *self)
 {
     struct stat mine, there;
-    int fd = open(self->pid_file, O_RDWR | O_CREAT | O_CLOEXEC, 0644), rc = 0;
+    int fd = open(self->pid_file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 
     if (fd < 0)
         return -errno;
-    if (flock(fd, LOCK_EX | LOCK_NB))
-        rc = errno == EWOULDBLOCK ? -EBUSY : -errno;
-    else if (fstat(fd, &mine) || stat(self->pid_file, &there) || mine.st_ino != there.st_ino)
+    int rc = lock_byte(fd, LOCK_CLAIM);
+    if (rc == 0 &&
+        (fstat(fd, &mine) || stat(self->pid_file, &there) || mine.st_ino != there.st_ino))
         rc = -EAGAIN;
     if (rc)
         close(fd);
@@ -99,6 +124,7 @@ static void notify_manager(void)
 
 void background_ready(struct background *self)
 {
+    lock_byte(self->lock, LOCK_READY);
     notify_manager();
     if (self->tell < 0)
         return;

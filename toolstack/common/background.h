@@ -6,6 +6,8 @@
 #ifndef COMMON_BACKGROUND_H
 #define COMMON_BACKGROUND_H
 
+#include <stdbool.h>
+
 #include "common/message.h"
 
 struct background {
@@ -20,8 +22,11 @@ struct background {
 int background_detach(struct background *self);
 /* -EBUSY: there is one already. */
 int background_claim(struct background *self, struct message *why);
-/* Who waits for this daemon may go on: the parent, and systemd (NOTIFY_SOCKET). */
+/* Who waits for this daemon may go on: the parent, systemd (NOTIFY_SOCKET), background_is_dead().
+ */
 void background_ready(struct background *self);
+/* Asked by others: whether there is a pid file, and none that lives and is ready has it. */
+bool background_is_dead(const char *pid_file);
 /* The pid file goes. */
 void background_end(struct background *self);
 

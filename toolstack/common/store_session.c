@@ -5,14 +5,18 @@
 #include "common/store_session.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <xenstore.h>
 
 #include "common/paths.h"
+
+static const char *const watched[STORE_SESSION_WATCHES] = {"@introduceDomain", "@releaseDomain"};
 
 /* A connection beside libxenstore's, to the place where that finds the daemon; or -errno. */
 static int connect_beside(void)
@@ -34,6 +38,28 @@ static int connect_beside(void)
     return fd < 0 ? -errno : fd;
 }
 
+static bool add(struct store_session *session, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    return fd >= 0 && epoll_ctl(session->events, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static bool open_all(struct store_session *session)
+{
+    session->events = epoll_create1(EPOLL_CLOEXEC);
+    if (!add(session, session->beside))
+        return false;
+    session->xs = xs_open(XS_OPEN_SOCKETONLY);
+    for (unsigned i = 0; i < STORE_SESSION_WATCHES; i++) {
+        session->watch[i] = xs_open(XS_OPEN_SOCKETONLY);
+        if (session->watch[i] == NULL || !xs_watch(session->watch[i], watched[i], watched[i]) ||
+            !add(session, xs_fileno(session->watch[i])))
+            return false;
+    }
+    return session->xs != NULL;
+}
+
 /* The one beside comes first: should the store go in between, its end is seen. */
 int store_session_open(struct store_session *session)
 {
@@ -42,10 +68,8 @@ int store_session_open(struct store_session *session)
     *session = STORE_SESSION_NONE;
     if (rc < 0)
         return rc;
-    session->end = rc;
-    session->xs = xs_open(XS_OPEN_SOCKETONLY);
-    if (session->xs != NULL && xs_watch(session->xs, "@introduceDomain", "domains") &&
-        xs_watch(session->xs, "@releaseDomain", "domains"))
+    session->beside = rc;
+    if (open_all(session))
         return 0;
     rc = errno ? -errno : -EIO;
     store_session_close(session);
@@ -54,21 +78,30 @@ int store_session_open(struct store_session *session)
 
 void store_session_close(struct store_session *session)
 {
+    for (unsigned i = 0; i < STORE_SESSION_WATCHES; i++)
+        if (session->watch[i] != NULL)
+            xs_close(session->watch[i]);
     if (session->xs != NULL)
         xs_close(session->xs);
-    if (session->end >= 0)
-        close(session->end);
+    if (session->beside >= 0)
+        close(session->beside);
+    if (session->events >= 0)
+        close(session->events);
     *session = STORE_SESSION_NONE;
 }
 
-bool store_session_events(struct store_session *session)
+unsigned store_session_events(struct store_session *session)
 {
-    bool any = false;
+    struct pollfd beside = {.fd = session->beside, .events = POLLIN};
+    unsigned found = 0;
     char **event;
 
-    while (session->xs != NULL && (event = xs_check_watch(session->xs)) != NULL) {
-        any = true;
-        free(event);
-    }
-    return any;
+    if (poll(&beside, 1, 0) > 0)
+        return STORE_ENDED;
+    for (unsigned i = 0; i < STORE_SESSION_WATCHES; i++)
+        while ((event = xs_check_watch(session->watch[i])) != NULL) {
+            found = STORE_DOMAINS;
+            free(event);
+        }
+    return found;
 }

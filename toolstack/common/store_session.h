@@ -3,8 +3,10 @@
  * A daemon's connection to the store, which may go and come while the daemon lives: pvstored can
  * end at any time, and another one takes up.
  *
- * libxenstore does not tell that the other end has gone. So there is a second connection beside
- * it, on which nothing is ever sent: when it ends, the first has too.
+ * It is several connections. libxenstore does not tell that the other end has gone, so there is one
+ * on which nothing is ever sent: when that ends, the others have too. And each watch has its own:
+ * linked statically, libxenstore takes an event that comes between a request and its reply for the
+ * reply.
  */
 #ifndef COMMON_STORE_SESSION_H
 #define COMMON_STORE_SESSION_H
@@ -13,18 +15,26 @@
 
 struct xs_handle;
 
+#define STORE_SESSION_WATCHES 2
+
 struct store_session {
-    struct xs_handle *xs; /* NULL: not connected */
-    int end;              /* becomes readable when the store has gone; -1: not connected */
+    struct xs_handle *xs; /* for requests, not for watches; NULL: not connected */
+    struct xs_handle *watch[STORE_SESSION_WATCHES];
+    int beside;
+    int events; /* readable when there are any, or the store has gone */
 };
 
-#define STORE_SESSION_NONE ((struct store_session){.end = -1})
+#define STORE_SESSION_NONE ((struct store_session){.beside = -1, .events = -1})
+
+/* What store_session_events() found. */
+#define STORE_DOMAINS 1u /* some domain was introduced or released */
+#define STORE_ENDED   2u
 
 /* Connects and watches @introduceDomain and @releaseDomain, which both send an event at once. Never
- * waits for a store that is not there: -errno. xs_fileno() becomes readable for events. */
+ * waits for a store that is not there: -errno. */
 int store_session_open(struct store_session *session);
 void store_session_close(struct store_session *session);
-/* Takes the events that there are; whether there was one. */
-bool store_session_events(struct store_session *session);
+/* Takes the events that there are. */
+unsigned store_session_events(struct store_session *session);
 
 #endif

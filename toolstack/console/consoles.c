@@ -247,6 +247,8 @@ static void welcome(struct consoles *consoles, struct xs_handle *xs, const struc
     nodes_free(&nodes);
     if (rc) {
         complain(consoles, info->domid, why.text);
+        /* What stands there may be the pty of another guest by now. */
+        nodes_tell(xs, info->domid, "");
         free(c);
         return;
     }

@@ -15,7 +15,6 @@
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
-#include <xenstore.h>
 
 #include "common/daemon_log.h"
 #include "common/store_session.h"
@@ -29,7 +28,7 @@ struct daemon {
     struct loop loop;
     struct consoles consoles;
     struct store_session session;
-    struct source signals, ports, notices, store, store_end;
+    struct source signals, ports, notices, store;
     bool stop, store_lost;
     int64_t last_try; /* ms: to reach the store */
 };
@@ -78,14 +77,10 @@ static void store_ready(struct source *source, uint32_t events)
     struct daemon *daemon = DAEMON_OF(source, store);
 
     (void)events;
-    if (store_session_events(&daemon->session))
+    unsigned found = store_session_events(&daemon->session);
+    daemon->store_lost |= (found & STORE_ENDED) != 0;
+    if (found & STORE_DOMAINS)
         consoles_look(&daemon->consoles, daemon->session.xs);
-}
-
-static void store_ended(struct source *source, uint32_t events)
-{
-    (void)events;
-    DAEMON_OF(source, store_end)->store_lost = true;
 }
 
 /* ---- The store ---------------------------------------------------------------------------- */
@@ -96,13 +91,13 @@ static int connect_store(struct daemon *daemon)
 
     if (rc)
         return rc;
-    /* Duplicates: removing a source closes its descriptor, and the session does so too. */
-    daemon->store = (struct source){.fd = dup(xs_fileno(daemon->session.xs)), .ready = store_ready};
-    daemon->store_end = (struct source){.fd = dup(daemon->session.end), .ready = store_ended};
+    /* A duplicate: removing a source closes its descriptor, and the session does so too. */
+    daemon->store = (struct source){.fd = dup(daemon->session.events), .ready = store_ready};
     rc = loop_add(&daemon->loop, &daemon->store, EPOLLIN);
-    if (rc == 0)
-        rc = loop_add(&daemon->loop, &daemon->store_end, EPOLLIN);
-    consoles_tell(&daemon->consoles, daemon->session.xs);
+    if (rc)
+        store_session_close(&daemon->session);
+    else
+        consoles_tell(&daemon->consoles, daemon->session.xs);
     return rc;
 }
 
@@ -111,7 +106,6 @@ static void leave_store(struct daemon *daemon)
     if (daemon->session.xs == NULL)
         return;
     loop_remove(&daemon->loop, &daemon->store);
-    loop_remove(&daemon->loop, &daemon->store_end);
     store_session_close(&daemon->session);
 }
 
@@ -222,7 +216,7 @@ static void stop(struct daemon *daemon)
 
 int daemon_run(const struct daemon_options *options, struct message *why)
 {
-    static struct daemon daemon = {.session = {.end = -1}};
+    static struct daemon daemon;
     int rc = start(&daemon, options, why);
 
     if (rc)

@@ -18,9 +18,12 @@ struct daemon_options {
     void *data;
 };
 
+/* What daemon_task() returns. */
+enum { TASK_DONE, TASK_FAILED, TASK_BUSY = 3 /* another process has it */ };
+
 /* Watches until a signal says to stop (SIGTERM, SIGINT). */
 int daemon_run(const struct daemon_options *options, struct message *why);
-/* What a stopped guest's task file says is done, in a process of its own; an exit status. */
-int daemon_task(const char *path, const struct daemon_options *options);
+/* What a stopped guest's task file says is done, in a process of its own. */
+int daemon_task(const char *path);
 
 #endif

@@ -146,7 +146,7 @@ int main(int argc, char **argv)
         return status;
     daemon_log_open("pvwatchd", opt.daemon.syslog, opt.daemon.verbose ? LOG_DEBUG : LOG_INFO);
     if (opt.task != NULL)
-        return daemon_task(opt.task, &opt.daemon);
+        return daemon_task(opt.task);
     int rc = background_claim(&opt.process, &why);
     if (rc == 0)
         rc = daemon_run(&opt.daemon, &why);
