@@ -63,10 +63,12 @@ int frame_assign(struct domain *d, mfn_t mfn, unsigned order)
     /* To the end under the lock: once d is known to die, all its frames are there to be found. */
     lock(&d->pages_lock);
     int rc = account_add(d, count);
+    uint64_t own = own_word(d, OWN_ALLOCATED);
     for (uint64_t i = 0; i < count && rc == 0; i++) {
-        frame_chunk_mark(d, mfn_add(mfn, i));
+        if (i % (1u << CHUNK_SHIFT) == 0)
+            frame_chunk_mark(d, mfn_add(mfn, i)); /* a block is aligned: none begins midway */
         *frame_type_word(mfn_add(mfn, i)) = 0;
-        atomic_store(frame_own(mfn_add(mfn, i)), own_word(d, OWN_ALLOCATED));
+        atomic_store(frame_own(mfn_add(mfn, i)), own);
     }
     unlock(&d->pages_lock);
     return rc;

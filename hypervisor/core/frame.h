@@ -14,6 +14,8 @@
 #ifndef CORE_FRAME_H
 #define CORE_FRAME_H
 
+#include <arch/memory.h>
+
 #include "core/types.h"
 
 struct domain;
@@ -33,8 +35,6 @@ enum frame_type {
     FT_WRITABLE = 7, /* mapped writable by a guest, or written by the hypervisor for it */
 };
 
-/* True when the frame table has an entry for this frame (RAM, or a hole close to RAM). */
-bool mfn_valid(mfn_t mfn);
 mfn_t frame_max(void); /* one past the highest frame with an entry */
 
 /* ---- Ownership ---------------------------------------------------------------------------- */

@@ -34,7 +34,6 @@
 
 #define DIRECTMAP_SIZE (DIRECTMAP_END - DIRECTMAP_START)
 #define M2P_CHUNKS     (DIRECTMAP_SIZE >> (PAGE_SHIFT + M2P_CHUNK_FRAMES_SHIFT))
-#define FRAME_CHUNKS   (DIRECTMAP_SIZE >> (PAGE_SHIFT + FRAME_CHUNK_FRAMES_SHIFT))
 static_assert((8ull << M2P_CHUNK_FRAMES_SHIFT) == LARGE_SIZE, "a chunk of the M2P is a page");
 static_assert((16ull << FRAME_CHUNK_FRAMES_SHIFT) == LARGE_SIZE, "so is one of the frame table");
 
@@ -44,7 +43,7 @@ static uint64_t table_limit = BOOTMEM_4G;
 /* Address of each M2P chunk in units of 2 MiB; 0: absent (the first 2 MiB never hold one). */
 static uint32_t m2p_chunk[M2P_CHUNKS];
 static unsigned nr_m2p_chunks;
-static uint64_t frame_chunks[DIV_ROUND_UP(FRAME_CHUNKS, 64)];
+uint64_t frame_chunks[FRAME_CHUNKS / 64];
 static uint64_t nr_frame_chunks;
 
 /* Memory of the machine's next map_device(). Addresses are not used again: so nobody's TLB matters.
@@ -162,7 +161,7 @@ static void make_frame_tables(uint64_t start, uint64_t end)
         *entry_of(va, 2, TABLE_BITS_USER) = chunk | BITS_RO_USER | PTE_PSE;
     }
     for (uint64_t n = start >> frame_shift; n <= (end - 1) >> frame_shift; n++) {
-        if (paging_frame_chunk_present(n))
+        if ((frame_chunks[n / 64] >> (n % 64)) & 1)
             continue;
         frame_chunks[n / 64] |= 1ull << (n % 64);
         nr_frame_chunks = MAX(nr_frame_chunks, n + 1);
@@ -289,14 +288,6 @@ bool m2p_is_frame(mfn_t mfn)
         if (m2p_chunk[i] == chunk)
             return true;
     return false;
-}
-
-bool paging_frame_chunk_present(uint64_t chunk)
-{
-    if (chunk >= FRAME_CHUNKS)
-        return false;
-    chunk = array_index_nospec(chunk, FRAME_CHUNKS);
-    return (frame_chunks[chunk / 64] >> (chunk % 64)) & 1;
 }
 
 mfn_t paging_frame_table_end(void)

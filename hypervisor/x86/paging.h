@@ -45,12 +45,10 @@ uint64_t *paging_l1_entry(uint64_t va);
 #define STACK_PAGES       (STACK_SIZE >> PAGE_SHIFT)
 
 /*
- * The M2P is backed by 2 MiB pages, each for the frames of 1 GiB of machine memory; the frame table
- * likewise, each for 512 MiB. Chunks without RAM have none.
+ * The M2P is backed by 2 MiB pages, each for the frames of 1 GiB of machine memory. Chunks without
+ * RAM have none.
  */
-bool paging_frame_chunk_present(uint64_t chunk);
 mfn_t paging_frame_table_end(void); /* one past the highest frame with an entry */
-#define M2P_CHUNK_FRAMES_SHIFT   18u
-#define FRAME_CHUNK_FRAMES_SHIFT 17u
+#define M2P_CHUNK_FRAMES_SHIFT 18u
 
 #endif

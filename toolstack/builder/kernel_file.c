@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "unpack/trim.h"
 #include "unpack/unpack.h"
 
 /* Headers and notes of any kernel lie in its first part or are found through it; all of the image
@@ -47,6 +48,11 @@ static int unpack(struct kernel_file *k, const char *path, struct message *why)
     if (unpack_kernel(k->fd, to, UNPACK_DEFAULT_LIMIT, &report) != UNPACK_OK) {
         close(to);
         return message_set(why, -EINVAL, "%s: %s", path, report.error);
+    }
+    int rc = trim_segments(to);
+    if (rc) {
+        close(to);
+        return message_errno(why, rc, "%s: cannot be unpacked", path);
     }
     close(k->fd);
     k->fd = to;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "trim.h"
 #include "unpack.h"
 
 static const char usage_text[] =
@@ -116,6 +117,11 @@ static int unpack_to_file(const struct options *opt, int in)
     }
 
     result = unpack(opt, in, out);
+    if (result == UNPACK_OK) {
+        int rc = trim_segments(out);
+        if (rc != 0)
+            result = complain(UNPACK_IO, opt->output, strerror(-rc));
+    }
     mode_t mask = umask(0);
     umask(mask);
     if (result == UNPACK_OK && fchmod(out, 0666 & ~mask))

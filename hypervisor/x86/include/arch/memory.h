@@ -26,6 +26,28 @@ static inline mfn_t virt_to_mfn(const void *va)
 }
 
 /*
+ * The frame table lies in chunks of 2 MiB, each for 512 MiB of machine memory; where no frame of a
+ * chunk is RAM there is none, and its bit is clear.
+ */
+#define FRAME_CHUNK_FRAMES_SHIFT 17u
+#define FRAME_CHUNKS             16384u /* a power of two, so that a number can be masked */
+extern uint64_t frame_chunks[FRAME_CHUNKS / 64];
+static_assert((uint64_t)FRAME_CHUNKS << (FRAME_CHUNK_FRAMES_SHIFT + PAGE_SHIFT) >=
+                  DIRECTMAP_END - DIRECTMAP_START,
+              "there is a bit for all of the direct map");
+
+/*
+ * True when the frame table has an entry for this frame (RAM, or a hole close to RAM). Numbers are
+ * guests': the mask keeps a CPU that runs past the first check within the table.
+ */
+static inline bool mfn_valid(mfn_t m)
+{
+    uint64_t n = m.v >> FRAME_CHUNK_FRAMES_SHIFT, at = n & (FRAME_CHUNKS - 1);
+
+    return n == at && ((frame_chunks[at / 64] >> (at % 64)) & 1);
+}
+
+/*
  * Only for frames with an entry: mfn_valid(). A CPU that has run past that check with a guest's
  * number still reads nothing but the frame table.
  */

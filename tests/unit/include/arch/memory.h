@@ -16,6 +16,7 @@ void *maddr_to_virt(maddr_t a);
 void *mfn_to_virt(mfn_t m);
 mfn_t virt_to_mfn(const void *va);
 struct frame *frame_entry(mfn_t m);
+bool mfn_valid(mfn_t m);
 
 void m2p_set(mfn_t m, pfn_t p);
 pfn_t m2p_get(mfn_t m);
