@@ -38,8 +38,8 @@ static int check_unique(struct guest_host *host, const struct guest_config *c, s
     for (uint32_t next = 0; (n = xc_domain_getinfolist(host->xch, next, DOMAINS_AT_ONCE, info)) > 0;
          next = info[n - 1].domain + 1u) {
         for (int i = 0; i < n; i++) {
-            if (info[i].flags &
-                XEN_DOMINF_dying) /* it only waits for others to let its memory go */
+            /* It only waits for others to let the last of its memory go. */
+            if (info[i].flags & XEN_DOMINF_dying)
                 continue;
             if (c->has_uuid && memcmp(info[i].handle, c->uuid, 16) == 0)
                 return message_set(why, -EEXIST, "uuid: domain %u has it already", info[i].domain);
