@@ -215,7 +215,7 @@ int xc_readconsolering(xc_interface *xch, char *buffer, unsigned int *pnr_chars,
     set_xen_guest_handle_raw(op.u.readconsole.buffer, to);
     int rc = xc_sysctl(xch, &op);
     if (rc == 0) {
-        *pnr_chars = op.u.readconsole.count;
+        *pnr_chars = op.u.readconsole.count < size ? op.u.readconsole.count : size;
         if (pindex != NULL)
             *pindex = op.u.readconsole.index;
     }

@@ -282,15 +282,17 @@ void *xc_map_foreign_pages(xc_interface *xch, uint32_t dom, int prot, const xen_
 
 void *xc_map_foreign_range(xc_interface *xch, uint32_t dom, int size, int prot, unsigned long mfn)
 {
-    int num = (int)(((unsigned)size + XC_PAGE_SIZE - 1) >> XC_PAGE_SHIFT);
-    xen_pfn_t *list = num > 0 ? calloc((size_t)num, sizeof(*list)) : NULL;
+    unsigned num = size > 0 ? ((unsigned)size + (unsigned)XC_PAGE_SIZE - 1) >> XC_PAGE_SHIFT : 0;
+    xen_pfn_t *list = num > 0 ? calloc(num, sizeof(*list)) : NULL;
     void *at;
 
+    if (num == 0)
+        errno = EINVAL;
     if (list == NULL)
         return NULL;
-    for (int i = 0; i < num; i++)
-        list[i] = mfn + (unsigned)i;
-    at = xc_map_foreign_pages(xch, dom, prot, list, num);
+    for (unsigned i = 0; i < num; i++)
+        list[i] = mfn + i;
+    at = xc_map_foreign_pages(xch, dom, prot, list, (int)num);
     free(list);
     return at;
 }
