@@ -95,12 +95,33 @@ def compare_symbols(library):
     return set(ours)
 
 
+def documentation():
+    with open(os.path.join(REPOSITORY, "docs", "libxenctrl.md"), encoding="utf-8") as f:
+        return f.read()
+
+
+def documented_program():
+    return re.search(r"^```c\n(.*?)^```$", documentation(), re.M | re.S).group(1)
+
+
+def builds(*arguments):
+    """Whether the program of the documentation is compiled and linked without a warning."""
+    with tempfile.TemporaryDirectory() as work:
+        result = subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-x", "c", "-",
+                                 "-x", "none", "-o", os.path.join(work, "list"), *arguments],
+                                input=documented_program(), text=True, capture_output=True)
+    if result.returncode:
+        tap.diag(result.stderr)
+    return result.returncode == 0
+
+
 with tempfile.TemporaryDirectory() as work:
     ours, theirs = prototypes(work, True), prototypes(work, False)
     wrong = [text for name, text in ours.items() if theirs.get(name) != text]
     if not tap.ok(len(ours) > 100 and not wrong, "every prototype is as in Debian's headers"):
         tap.diag("\n".join(wrong))
-    tap.diag(f"{len(ours)} functions of {len(theirs)}")
+    count = f"{len(ours)} functions of Debian's {len(theirs)}"
+    tap.ok(count in documentation(), f"{count}, and the documentation says so")
     here, there = layout(work, True).splitlines(), layout(work, False).splitlines()
     if not tap.ok(len(here) > 80 and here == there, "structures and constants are the same"):
         tap.diag("\n".join(f"{a}, Debian's {b}" for a, b in zip(here, there) if a != b))
@@ -111,4 +132,11 @@ if not tap.ok(set(ours) <= found, "every function that the headers declare is th
 internal = {name for name in found - set(ours) if not name.startswith("xc__hypercall_buffer_")}
 if not tap.ok(not internal, "nothing else is"):
     tap.diag(" ".join(sorted(internal)))
+
+lib = "-L" + os.path.join(m.BUILD, "lib")
+below = ("-lxencall -lxenforeignmemory -lxenevtchn -lxengnttab -lxentoollog -lxentoolcore").split()
+tap.ok(builds("-I" + HEADERS, lib, "-lxenctrl", "-lxentoollog"),
+       "the documented program builds with our shared library")
+tap.ok(builds("-static", "-I" + HEADERS, lib, "-lxenctrl", *below), "with our archive")
+tap.ok(builds("-lxenctrl", "-lxentoollog"), "with Debian's library")
 tap.done()
