@@ -224,7 +224,7 @@ $B/pvctl $B/pvctl-static: $(PVCTL_OBJ) $B/lib/libxenctrl.a
 		$(UNPACK_LIBS)
 
 CONSOLED_OBJ := $(call tool_objects,$(wildcard toolstack/console/*.c) $(addprefix \
-	toolstack/common/,background.c daemon_log.c guest_names.c message.c store_session.c) \
+	toolstack/common/,background.c daemon_log.c guest_names.c message.c store_session.c store_watch.c) \
 	toolstack/store/loop.c)
 WATCHD_OBJ := $(call tool_objects,$(wildcard toolstack/watch/*.c) toolstack/store/loop.c) \
 	$(filter-out $B/tools/toolstack/pvctl/%,$(PVCTL_OBJ))

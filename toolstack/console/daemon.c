@@ -77,9 +77,9 @@ static void store_ready(struct source *source, uint32_t events)
     struct daemon *daemon = DAEMON_OF(source, store);
 
     (void)events;
-    unsigned found = store_session_events(&daemon->session);
+    unsigned found = store_watch_events(&daemon->session.watch);
     daemon->store_lost |= (found & STORE_ENDED) != 0;
-    if (found & STORE_DOMAINS)
+    if (found & STORE_CHANGED)
         consoles_look(&daemon->consoles, daemon->session.xs);
 }
 
@@ -92,7 +92,7 @@ static int connect_store(struct daemon *daemon)
     if (rc)
         return rc;
     /* A duplicate: removing a source closes its descriptor, and the session does so too. */
-    daemon->store = (struct source){.fd = dup(daemon->session.events), .ready = store_ready};
+    daemon->store = (struct source){.fd = dup(daemon->session.watch.fd), .ready = store_ready};
     rc = loop_add(&daemon->loop, &daemon->store, EPOLLIN);
     if (rc)
         store_session_close(&daemon->session);

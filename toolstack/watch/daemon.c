@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -211,8 +212,8 @@ static void store_ready(struct source *source, uint32_t events)
     struct daemon *daemon = DAEMON_OF(source, store);
 
     (void)events;
-    unsigned found = store_session_events(&daemon->session);
-    daemon->look |= (found & STORE_DOMAINS) != 0;
+    unsigned found = store_watch_events(&daemon->session.watch);
+    daemon->look |= (found & STORE_CHANGED) != 0;
     daemon->store_lost |= (found & STORE_ENDED) != 0;
 }
 
@@ -223,7 +224,7 @@ static int connect_store(struct daemon *daemon)
     if (rc)
         return rc;
     /* A duplicate: removing a source closes its descriptor, and the session does so too. */
-    daemon->store = (struct source){.fd = dup(daemon->session.events), .ready = store_ready};
+    daemon->store = (struct source){.fd = dup(daemon->session.watch.fd), .ready = store_ready};
     rc = loop_add(&daemon->loop, &daemon->store, EPOLLIN);
     if (rc)
         store_session_close(&daemon->session);
@@ -351,6 +352,7 @@ int daemon_task(const char *path)
     struct message why = {.file = NULL};
     struct task task;
     int lock;
+    prctl(PR_SET_NAME, "pvwatchd"); /* it was started as /proc/self/exe */
     int rc = task_take(path, &task, &lock, &why);
 
     if (rc == -EBUSY)
