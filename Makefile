@@ -584,6 +584,7 @@ TEST_NEEDS += $(if $(HYPERVISOR),,$O/paravane)
 endif
 ifneq ($(filter $(SYSTEM_TESTS),$(TESTS)),)
 TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
+	$(if $(filter %/pvctl-usage.t,$(TESTS)),$B/pvctl) \
 	$C/$(KERNEL)/initramfs-tests.cpio \
 	$(if $(filter %-6.12.t,$(TESTS)),$(addprefix $C/6.12/,vmlinux initramfs-tests.cpio)) \
 	$(if $(filter %/stress.t,$(TESTS)),$C/$(KERNEL)/initramfs-stress.cpio) \

@@ -51,6 +51,7 @@ struct guest_config {
 };
 
 #define GUEST_MAX_VCPUS 128u
+#define GUEST_NAME_MAX  128u /* bytes */
 
 /* Warnings (an unknown key, with its line) go to `warn`. */
 typedef void config_warning(void *data, const struct message *what);

@@ -8,15 +8,13 @@
 #include <errno.h>
 #include <string.h>
 
-#define NAME_MAX_LENGTH 128u
-
 bool guest_name_good(const char *name, struct message *why)
 {
     const char *what = NULL;
 
     if (name[0] == '\0')
         what = "must not be empty";
-    else if (strlen(name) > NAME_MAX_LENGTH)
+    else if (strlen(name) > GUEST_NAME_MAX)
         what = "must have at most 128 characters";
     else if (strspn(name, "0123456789") == strlen(name))
         what = "must not be a number: that would be taken for a domain's";

@@ -136,14 +136,18 @@ struct create_options {
 
 static bool read_create_options(struct pvctl *p, int argc, char **argv, struct create_options *o)
 {
-    static const struct option longs[] = {
-        {"paused", no_argument, NULL, 'p'},  {"console", no_argument, NULL, 'c'},
-        {"dry-run", no_argument, NULL, 'n'}, {"dryrun", no_argument, NULL, 'n'},
-        {"quiet", no_argument, NULL, 'q'},   {"defconfig", required_argument, NULL, 'f'},
-        {"from-json", no_argument, NULL, 1}, COMMON_OPTIONS};
+    static const struct option longs[] = {{"paused", no_argument, NULL, 'p'},
+                                          {"console", no_argument, NULL, 'c'},
+                                          {"dry-run", no_argument, NULL, 'n'},
+                                          {"dryrun", no_argument, NULL, 'n'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"defconfig", required_argument, NULL, 'f'},
+                                          {"from-json", no_argument, NULL, 1},
+                                          {"debug", no_argument, NULL, 'd'},
+                                          COMMON_OPTIONS};
     int c;
 
-    while ((c = next_option(p, argc, argv, "pcnqf:", longs)) != -1) {
+    while ((c = next_option(p, argc, argv, "pcnqf:de", longs)) != -1) {
         if (c == 'p')
             o->paused = true;
         else if (c == 'c')
@@ -154,7 +158,9 @@ static bool read_create_options(struct pvctl *p, int argc, char **argv, struct c
             o->quiet = true;
         else if (c == 'f')
             o->file = optarg;
-        else
+        else if (c == 'd')
+            p->verbose++;
+        else if (c == 1)
             o->json = true;
     }
     if (!arguments_good(p, argc, o->file == NULL ? 1 : 0, 1000))
@@ -252,19 +258,24 @@ static void keep_addresses(struct guest_config *new, const struct guest_config *
 
 int verb_config_update(struct pvctl *p, int argc, char **argv)
 {
+    static const struct option longs[] = {{"defconfig", required_argument, NULL, 'f'},
+                                          COMMON_OPTIONS};
     struct guest_config new, old;
     struct message why = {.file = NULL};
     xc_domaininfo_t info;
+    const char *file = NULL;
     uint32_t domid;
 
-    while (next_option(p, argc, argv, "", common_options) != -1)
-        ;
-    if (!arguments_good(p, argc, 2, 1000))
+    while (next_option(p, argc, argv, "f:", longs) != -1)
+        file = optarg;
+    if (!arguments_good(p, argc, file == NULL ? 2 : 1, 1000))
         return STATUS_USAGE;
-    if (!find_domain(p, argv[optind], &domid) || !domain_info(p, domid, &info))
+    const char *domain = argv[optind++];
+    if (file == NULL)
+        file = argv[optind++];
+    if (!find_domain(p, domain, &domid) || !domain_info(p, domid, &info))
         return STATUS_FAILED;
-    int status =
-        read_config(p, argv[optind + 1], argv + optind + 2, argc - optind - 2, false, &new);
+    int status = read_config(p, file, argv + optind, argc - optind, false, &new);
     if (status)
         return status;
     if (guest_config_load(info.handle, &old, &why)) {

@@ -8,20 +8,22 @@
 #include "pvctl/pvctl.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <xenstore.h>
 
 #define TIMEOUT_DEFAULT 300u
-#define POLL_MS         100u
+#define LOOK_MS         500
 
 /* ---- One domain --------------------------------------------------------------------------- */
 
-/* Options that all verbs have, and one domain; false: *status is to be returned. */
-static bool one_domain(struct pvctl *p, int argc, char **argv, uint32_t *domid, int *status)
+/* Options that change nothing, and one domain; false: *status is to be returned. */
+static bool one_domain(struct pvctl *p, int argc, char **argv, const char *shorts,
+                       const struct option *longs, uint32_t *domid, int *status)
 {
-    while (next_option(p, argc, argv, "", common_options) != -1)
+    while (next_option(p, argc, argv, shorts, longs) != -1)
         ;
     *status = STATUS_USAGE;
     if (!arguments_good(p, argc, 1, 1))
@@ -42,10 +44,12 @@ static int destroy_domain(struct pvctl *p, uint32_t domid)
 
 int verb_destroy(struct pvctl *p, int argc, char **argv)
 {
+    static const struct option longs[] = {{"force", no_argument, NULL, 'f'}, COMMON_OPTIONS};
     uint32_t domid;
     int status;
 
-    return one_domain(p, argc, argv, &domid, &status) ? destroy_domain(p, domid) : status;
+    return one_domain(p, argc, argv, "f", longs, &domid, &status) ? destroy_domain(p, domid)
+                                                                  : status;
 }
 
 int verb_pause(struct pvctl *p, int argc, char **argv)
@@ -53,7 +57,7 @@ int verb_pause(struct pvctl *p, int argc, char **argv)
     uint32_t domid;
     int status;
 
-    if (!one_domain(p, argc, argv, &domid, &status))
+    if (!one_domain(p, argc, argv, "", common_options, &domid, &status))
         return status;
     if (domid == 0)
         return failed(p, "the control domain, which would wake it again, cannot be paused");
@@ -67,7 +71,7 @@ int verb_unpause(struct pvctl *p, int argc, char **argv)
     uint32_t domid;
     int status;
 
-    if (!one_domain(p, argc, argv, &domid, &status))
+    if (!one_domain(p, argc, argv, "", common_options, &domid, &status))
         return status;
     if (xc_domain_unpause(p->xch, domid))
         return failed(p, "domain %u cannot be unpaused: %s", domid, strerror(errno));
@@ -77,7 +81,7 @@ int verb_unpause(struct pvctl *p, int argc, char **argv)
 /* ---- shutdown and reboot ------------------------------------------------------------------ */
 
 struct stop_options {
-    bool all, wait, force;
+    bool all, wait, destroy;
     unsigned timeout;
 };
 
@@ -87,7 +91,7 @@ static bool read_stop_options(struct pvctl *p, int argc, char **argv, const char
     static const struct option longs[] = {{"all", no_argument, NULL, 'a'},
                                           {"wait", no_argument, NULL, 'w'},
                                           {"timeout", required_argument, NULL, 't'},
-                                          {"force", no_argument, NULL, 'F'},
+                                          {"destroy", no_argument, NULL, 'd'},
                                           COMMON_OPTIONS};
     uint64_t seconds;
     int c;
@@ -103,8 +107,8 @@ static bool read_stop_options(struct pvctl *p, int argc, char **argv, const char
             return false;
         }
         o->all |= c == 'a';
-        o->wait |= c == 'w' || c == 't' || c == 'F';
-        o->force |= c == 'F';
+        o->wait |= c == 'w' || c == 't' || c == 'd';
+        o->destroy |= c == 'd';
         if (c == 't')
             o->timeout = (unsigned)seconds;
     }
@@ -161,10 +165,20 @@ static bool has_stopped(struct pvctl *p, uint32_t domid)
     return !domain_info(p, domid, &info) || (info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying));
 }
 
+/* Until the store tells of a domain that stopped. It does not know one that was made by halves. */
+static void wait_event(struct pvctl *p)
+{
+    char **event;
+
+    poll(&(struct pollfd){.fd = xs_fileno(p->xs), .events = POLLIN}, 1, LOOK_MS);
+    while ((event = xs_check_watch(p->xs)) != NULL)
+        free(event);
+}
+
 static int wait_for(struct pvctl *p, uint32_t domid, const struct stop_options *o,
                     const struct timespec *begin)
 {
-    struct timespec now, pause = {.tv_nsec = POLL_MS * 1000000};
+    struct timespec now;
 
     for (;;) {
         if (has_stopped(p, domid))
@@ -172,11 +186,11 @@ static int wait_for(struct pvctl *p, uint32_t domid, const struct stop_options *
         clock_gettime(CLOCK_MONOTONIC, &now);
         if (now.tv_sec - begin->tv_sec >= (time_t)o->timeout)
             break;
-        nanosleep(&pause, NULL);
+        wait_event(p);
     }
-    if (o->force)
+    if (o->destroy)
         return destroy_domain(p, domid);
-    return failed(p, "domain %u did not stop within %u s: -F or `pvctl destroy` ends it", domid,
+    return failed(p, "domain %u did not stop within %u s: `pvctl destroy` ends it at once", domid,
                   o->timeout);
 }
 
@@ -185,20 +199,27 @@ int verb_shutdown(struct pvctl *p, int argc, char **argv)
     struct stop_options o = {.all = false};
     struct timespec begin;
     unsigned count;
-    int status = 0;
+    int status = 0, result = 0;
 
-    if (!read_stop_options(p, argc, argv, "awt:F", &o))
+    if (!read_stop_options(p, argc, argv, "awt:dF", &o))
         return STATUS_USAGE;
     uint32_t *list = stop_list(p, &o, argv[optind], &count);
     if (list == NULL)
         return STATUS_FAILED;
     clock_gettime(CLOCK_MONOTONIC, &begin);
-    for (unsigned i = 0; i < count; i++)
-        status |= ask(p, list[i], "poweroff");
+    if (o.wait && !xs_watch(p->xs, "@releaseDomain", "stopped"))
+        status = failed(p, "the store sets no watch: %s", strerror(errno));
+    for (unsigned i = 0; status == 0 && i < count; i++)
+        if (ask(p, list[i], "poweroff")) {
+            result = STATUS_FAILED;
+            if (!o.destroy)
+                list[i] = 0; /* nothing to wait for */
+        }
     for (unsigned i = 0; o.wait && status == 0 && i < count; i++)
-        status = wait_for(p, list[i], &o, &begin);
+        if (list[i] != 0 && wait_for(p, list[i], &o, &begin))
+            result = STATUS_FAILED;
     free(list);
-    return status;
+    return status ? status : result;
 }
 
 int verb_reboot(struct pvctl *p, int argc, char **argv)
@@ -207,7 +228,7 @@ int verb_reboot(struct pvctl *p, int argc, char **argv)
     unsigned count;
     int status = 0;
 
-    if (!read_stop_options(p, argc, argv, "a", &o))
+    if (!read_stop_options(p, argc, argv, "aF", &o))
         return STATUS_USAGE;
     uint32_t *list = stop_list(p, &o, argv[optind], &count);
     if (list == NULL)

@@ -81,7 +81,7 @@ static void print_line(struct pvctl *p, const xc_domaininfo_t *d)
            (double)d->cpu_time / 1e9);
     if (p->verbose) {
         uuid_to_text(d->handle, uuid);
-        printf(" %s", uuid);
+        printf(" %s %-10s", uuid, reason_text(d) != NULL ? reason_text(d) : "-");
     }
     if (why != NULL)
         printf("  crashed: %s", why);
@@ -151,7 +151,7 @@ int verb_list(struct pvctl *p, int argc, char **argv)
         status = print_json(p, all);
     } else {
         printf("%-40s %5s %5s %5s\t%s\t%s%s\n", "Name", "ID", "Mem", "VCPUs", "State", "Time(s)",
-               p->verbose ? " UUID" : "");
+               p->verbose ? " UUID                                 Reason" : "");
         for (unsigned i = 0; i < count; i++)
             print_line(p, &list[i]);
     }
@@ -230,45 +230,66 @@ static long long uptime_of(struct pvctl *p, const xc_domaininfo_t *d)
     return begin > 0 && begin <= now.tv_sec ? now.tv_sec - begin : -1;
 }
 
-static void print_uptime(const char *name, uint32_t domid, long long s)
+static void format_uptime(long long s, char text[64])
 {
-    printf("%-33s %4u ", name, domid);
     if (s < 0)
-        printf("unknown\n");
+        snprintf(text, 64, "unknown");
     else if (s >= 86400)
-        printf("%lld days, %2lld:%02lld:%02lld\n", s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+        snprintf(text, 64, "%lld days, %2lld:%02lld:%02lld", s / 86400, s / 3600 % 24, s / 60 % 60,
+                 s % 60);
     else
-        printf("%2lld:%02lld:%02lld\n", s / 3600, s / 60 % 60, s % 60);
+        snprintf(text, 64, "%2lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+}
+
+/* short_line: as uptime(1) begins. */
+static void print_uptime(const char *name, uint32_t domid, long long s, bool short_line)
+{
+    char text[64], clock[16];
+    time_t now = time(NULL);
+    struct tm parts;
+
+    format_uptime(s, text);
+    strftime(clock, sizeof(clock), "%H:%M:%S", localtime_r(&now, &parts));
+    if (short_line)
+        printf(" %s up %s, %s (%u)\n", clock, text, name, domid);
+    else
+        printf("%-33s %4u %s\n", name, domid, text);
+}
+
+static struct json_object *uptime_object(const char *name, uint32_t domid, long long s)
+{
+    struct json_object *o = json_object_new_object();
+
+    json_add_text(o, "name", name);
+    json_add_number(o, "domid", domid);
+    json_object_object_add(o, "uptime_s", s >= 0 ? json_object_new_int64(s) : NULL);
+    return o;
 }
 
 int verb_uptime(struct pvctl *p, int argc, char **argv)
 {
+    static const struct option longs[] = {{"short", no_argument, NULL, 's'}, COMMON_OPTIONS};
+    bool short_lines = false;
     unsigned count;
 
-    while (next_option(p, argc, argv, "", common_options) != -1)
-        ;
+    while (next_option(p, argc, argv, "s", longs) != -1)
+        short_lines = true;
     xc_domaininfo_t *list = chosen(p, argc, argv, &count);
     if (list == NULL)
         return STATUS_FAILED;
     struct json_object *all = p->json ? json_object_new_array() : NULL;
-    if (!p->json)
+    if (all == NULL && !short_lines)
         printf("%-33s %4s %s\n", "Name", "ID", "Uptime");
     for (unsigned i = 0; i < count; i++) {
         char *name = domain_name(p, list[i].domain);
         long long seconds = uptime_of(p, &list[i]);
 
-        if (p->json) {
-            struct json_object *o = json_object_new_object();
-
-            json_add_text(o, "name", name);
-            json_add_number(o, "domid", list[i].domain);
-            json_add_number(o, "uptime_s", (uint64_t)seconds);
-            json_object_array_add(all, o);
-        } else {
-            print_uptime(name, list[i].domain, seconds);
-        }
+        if (all != NULL)
+            json_object_array_add(all, uptime_object(name, list[i].domain, seconds));
+        else
+            print_uptime(name, list[i].domain, seconds, short_lines);
         free(name);
     }
     free(list);
-    return p->json ? print_json(p, all) : 0;
+    return all != NULL ? print_json(p, all) : 0;
 }

@@ -17,32 +17,43 @@ static const struct verb verbs[] = {
      "  -n, --dry-run        read and check only; print the configuration as JSON\n"
      "  -f, --defconfig=FILE the configuration, instead of the first argument\n"
      "      --from-json      FILE is JSON, as a dry run prints it\n"
-     "  -q, --quiet          print no progress\n",
+     "  -q, --quiet          print no progress\n"
+     "  -d, --debug          say more, as -v\n"
+     "  -e                   accepted for xl's sake: who waits for its end is pvwatchd\n",
      verb_create},
-    {"destroy", "DOMAIN", "stop a guest at once, and free all that it has", "", verb_destroy},
+    {"destroy", "DOMAIN", "stop a guest at once, and free all that it has",
+     "  -f, --force          accepted for xl's sake: domain 0 stays in any case\n", verb_destroy},
     {"shutdown", "DOMAIN", "ask a guest to switch itself off",
      "  -a, --all            all guests\n"
      "  -w, --wait           until it is off\n"
      "  -t, --timeout=SECS   wait no longer (300); then it is a failure\n"
-     "  -F, --force          destroy what is still there after that time\n",
+     "  -d, --destroy        wait, and destroy what is still there after that time\n"
+     "  -F                   accepted for xl's sake: guests here need no ACPI event\n",
      verb_shutdown},
-    {"reboot", "DOMAIN", "ask a guest to start anew", "  -a, --all            all guests\n",
+    {"reboot", "DOMAIN", "ask a guest to start anew",
+     "  -a, --all            all guests\n"
+     "  -F                   accepted for xl's sake: guests here need no ACPI event\n",
      verb_reboot},
     {"pause", "DOMAIN", "let none of its vCPUs run", "", verb_pause},
     {"unpause", "DOMAIN", "let a paused guest run on", "", verb_unpause},
     {"list", "[DOMAIN...]", "list domains",
      "  -l, --long           all that is known of them, as JSON\n"
-     "  -v                   with UUIDs\n",
+     "  -v, --verbose        with UUIDs and why they stopped\n",
      verb_list},
-    {"info", "", "tell of the machine and the hypervisor", "", verb_info},
+    {"info", "", "tell of the machine and the hypervisor",
+     "  -n, --numa           and of its CPUs and nodes\n", verb_info},
     {"console", "DOMAIN", "attach to a guest's console; ^] leaves it", "", verb_console},
     {"dmesg", "", "print the hypervisor's log", "  -c, --clear          and empty it\n",
      verb_dmesg},
-    {"uptime", "[DOMAIN...]", "tell how long domains have been running", "", verb_uptime},
+    {"uptime", "[DOMAIN...]", "tell how long domains have been running",
+     "  -s, --short          one line each, with the time of day\n", verb_uptime},
     {"rename", "DOMAIN NAME", "give a guest another name", "", verb_rename},
     {"vcpu-list", "[DOMAIN...]", "list vCPUs", "", verb_vcpu_list},
-    {"vcpu-set", "DOMAIN NUMBER", "let a guest use so many of its vCPUs", "", verb_vcpu_set},
-    {"vcpu-pin", "DOMAIN VCPU|all CPUS|-", "choose the CPUs that a vCPU may run on", "",
+    {"vcpu-set", "DOMAIN NUMBER", "let a guest use so many of its vCPUs",
+     "  -i, --ignore-host    accepted for xl's sake: they may be more than the CPUs\n",
+     verb_vcpu_set},
+    {"vcpu-pin", "DOMAIN VCPU|all CPUS|-", "choose the CPUs that a vCPU may run on",
+     "  -f, --force          accepted for xl's sake: the hypervisor pins no vCPU for good\n",
      verb_vcpu_pin},
     {"sched", "", "list or set guests' shares of the CPUs",
      "  -d, --domain=DOMAIN  of this one only\n"
@@ -67,7 +78,8 @@ static const struct verb verbs[] = {
      "  -b, --batch          print lines instead of a screen\n"
      "  -i, --iterations=N   so many looks, then end\n",
      verb_top},
-    {"config-update", "DOMAIN FILE [KEY=VALUE...]", "what the guest is restarted with", "",
+    {"config-update", "DOMAIN FILE [KEY=VALUE...]", "what the guest is restarted with",
+     "  -f, --defconfig=FILE the configuration, instead of the second argument\n",
      verb_config_update},
     {"domid", "NAME", "the number of a domain", "", verb_domid},
     {"domname", "NUMBER", "the name of a domain", "", verb_domname},
@@ -181,21 +193,40 @@ int failed_with(struct pvctl *p, const struct message *why)
 
 /* ---- main --------------------------------------------------------------------------------- */
 
-/* The name, or the only verb that begins with it. */
+/* What hands that know xl may type, too. */
+static const struct {
+    const char *name, *verb;
+} aliases[] = {{"sched-credit2", "sched"}, {"vm-list", "list"}};
+
+/* The name, or the only verb that begins with it; NULL: a message was printed. */
 static const struct verb *find_verb(const char *name)
 {
+    char candidates[256] = "";
     const struct verb *found = NULL;
+    unsigned count = 0;
+    size_t used = 0;
 
+    for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+        if (strcmp(aliases[i].name, name) == 0)
+            name = aliases[i].verb;
     for (size_t i = 0; i < NR_VERBS; i++) {
         if (strcmp(verbs[i].name, name) == 0)
             return &verbs[i];
-        if (strncmp(verbs[i].name, name, strlen(name)) == 0) {
-            if (found != NULL)
-                return NULL;
-            found = &verbs[i];
-        }
+        if (strncmp(verbs[i].name, name, strlen(name)) != 0)
+            continue;
+        found = &verbs[i];
+        if (used < sizeof(candidates))
+            used += (size_t)snprintf(candidates + used, sizeof(candidates) - used, "%s%s",
+                                     count ? ", " : "", found->name);
+        count++;
     }
-    return found;
+    if (count == 1)
+        return found;
+    if (count == 0)
+        fprintf(stderr, "pvctl: %s: there is no such verb; `pvctl help` lists them\n", name);
+    else
+        fprintf(stderr, "pvctl: %s: more than one verb begins so: %s\n", name, candidates);
+    return NULL;
 }
 
 static int run_verb(struct pvctl *p, const char *name, int argc, char **argv)
@@ -203,10 +234,8 @@ static int run_verb(struct pvctl *p, const char *name, int argc, char **argv)
     static char called[32];
 
     p->verb = find_verb(name);
-    if (p->verb == NULL) {
-        fprintf(stderr, "pvctl: %s: there is no such verb; `pvctl help` lists them\n", name);
+    if (p->verb == NULL)
         return STATUS_USAGE;
-    }
     snprintf(called, sizeof(called), "pvctl %s", p->verb->name);
     argv[0] = called;
     optind = 0;
@@ -217,16 +246,14 @@ static int run_verb(struct pvctl *p, const char *name, int argc, char **argv)
     return status;
 }
 
+/* xl's --long asks for all verbs, which are shown in any case. */
 static int help(int argc, char **argv)
 {
-    const struct verb *v = argc > 1 ? find_verb(argv[1]) : NULL;
-
-    if (argc > 1 && v == NULL) {
-        fprintf(stderr, "pvctl: %s: there is no such verb; `pvctl help` lists them\n", argv[1]);
-        return STATUS_USAGE;
-    }
-    if (v == NULL)
+    if (argc == 1 || strcmp(argv[1], "--long") == 0)
         return print_help(stdout);
+    const struct verb *v = find_verb(argv[1]);
+    if (v == NULL)
+        return STATUS_USAGE;
     print_verb_help(v);
     return 0;
 }

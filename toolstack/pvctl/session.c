@@ -222,7 +222,7 @@ bool parse_memory(const char *text, uint64_t *kib)
     unsigned long long n = strtoull(text, &rest, 10);
     if (errno || (*rest != '\0' && rest[1] != '\0'))
         return false;
-    switch (*rest | 0x20) {
+    switch (*rest == '\0' ? 'm' : *rest | 0x20) {
     case 't':
         shift = 40;
         break;
@@ -230,7 +230,6 @@ bool parse_memory(const char *text, uint64_t *kib)
         shift = 30;
         break;
     case 'm':
-    case 0x20: /* nothing */
         break;
     case 'k':
         shift = 10;

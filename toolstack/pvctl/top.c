@@ -5,13 +5,17 @@
 #include "pvctl/usage.h"
 
 #include <json-c/json.h>
+#include <locale.h>
 #include <ncurses.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DELAY_DEFAULT 3u
 #define LINE_MAX_SIZE 256
+#define NAME_WIDTH    20u
 
 struct top_options {
     bool batch;
@@ -63,14 +67,25 @@ static void head_line(char line[LINE_MAX_SIZE])
              "VBDWR(k)");
 }
 
+/* Bytes of a name that its column has room for, without a half character (UTF-8) at their end. */
+static int name_width(const char *name)
+{
+    size_t width = strlen(name);
+
+    if (width > NAME_WIDTH)
+        for (width = NAME_WIDTH; width > 0 && (name[width] & 0xc0) == 0x80;)
+            width--;
+    return (int)width;
+}
+
 static void usage_line(const struct usage *u, char line[LINE_MAX_SIZE])
 {
     snprintf(line, LINE_MAX_SIZE,
-             "%-20.20s %5u %-6s %9.0f %6.1f %10llu %5u %10llu %10llu %10llu %10llu", u->name,
-             u->domid, u->state, (double)u->cpu_ns / 1e9, u->cpu_percent,
-             (unsigned long long)u->memory_kib, u->vcpus, (unsigned long long)u->net_sent >> 10,
-             (unsigned long long)u->net_received >> 10, (unsigned long long)u->disk_read >> 10,
-             (unsigned long long)u->disk_written >> 10);
+             "%-20.*s %5u %-6s %9.0f %6.1f %10llu %5u %10llu %10llu %10llu %10llu",
+             name_width(u->name), u->name, u->domid, u->state, (double)u->cpu_ns / 1e9,
+             u->cpu_percent, (unsigned long long)u->memory_kib, u->vcpus,
+             (unsigned long long)u->net_sent >> 10, (unsigned long long)u->net_received >> 10,
+             (unsigned long long)u->disk_read >> 10, (unsigned long long)u->disk_written >> 10);
 }
 
 static struct json_object *usage_object(const struct usage *u)
@@ -106,6 +121,7 @@ static void show_batch(const struct look *look)
     fflush(stdout);
 }
 
+/* What does not fit is cut, wherever the terminal ends. */
 static void show_screen(struct pvctl *p, const struct look *look)
 {
     char line[LINE_MAX_SIZE];
@@ -113,9 +129,11 @@ static void show_screen(struct pvctl *p, const struct look *look)
 
     xc_physinfo(p->xch, &h);
     erase();
-    mvprintw(0, 0, "pvctl top: %u domains, %u CPUs, %llu MiB of memory, %llu MiB free; q leaves",
+    snprintf(line, sizeof(line),
+             "pvctl top: %u domains, %u CPUs, %llu MiB of memory, %llu MiB free; q leaves",
              look->count, h.nr_cpus, (unsigned long long)h.total_pages >> (20 - XC_PAGE_SHIFT),
              (unsigned long long)h.free_pages >> (20 - XC_PAGE_SHIFT));
+    mvaddnstr(0, 0, line, COLS);
     head_line(line);
     attron(A_REVERSE);
     mvaddnstr(2, 0, line, COLS);
@@ -136,16 +154,36 @@ static int show_json(struct pvctl *p, const struct look *look)
     return print_json(p, all);
 }
 
-/* Until the next look; false: a key ended it. */
-static bool wait_delay(const struct top_options *o)
+static long long now_ms(void)
 {
-    if (o->batch) {
-        nanosleep(&(struct timespec){.tv_sec = (time_t)o->delay}, NULL);
-        return true;
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Until the next look, drawing the last one anew when the terminal gets another size; false: a key
+ * ended it. Input may be at its end from the start. */
+static bool wait_delay(struct pvctl *p, const struct look *look, uint64_t delay)
+{
+    static struct pollfd keys = {.fd = STDIN_FILENO, .events = POLLIN};
+    long long end = now_ms() + (long long)delay * 1000;
+
+    for (long long left; (left = end - now_ms()) > 0;) {
+        int ready = poll(&keys, 1, (int)left), key;
+        bool any = false;
+
+        while ((key = getch()) != ERR) {
+            any = true;
+            if (key == 'q' || key == 'Q')
+                return false;
+            if (key == KEY_RESIZE)
+                show_screen(p, look);
+        }
+        if (ready > 0 && !any)
+            keys.fd = -1;
     }
-    timeout((int)o->delay * 1000);
-    int key = getch();
-    return key != 'q' && key != 'Q';
+    return true;
 }
 
 static int run_top(struct pvctl *p, const struct top_options *o)
@@ -169,7 +207,11 @@ static int run_top(struct pvctl *p, const struct top_options *o)
             show_batch(&now);
         else if (!o->batch)
             show_screen(p, &now);
-        if (last || !wait_delay(o))
+        if (last)
+            break;
+        if (o->batch)
+            nanosleep(&(struct timespec){.tv_sec = (time_t)o->delay}, NULL);
+        else if (!wait_delay(p, &now, o->delay))
             break;
     }
     usage_free(&before);
@@ -182,16 +224,20 @@ int verb_top(struct pvctl *p, int argc, char **argv)
 
     if (!read_top_options(p, argc, argv, &o))
         return STATUS_USAGE;
+    if (!o.batch && !isatty(STDOUT_FILENO))
+        return misused(p, "the output is no terminal: -b prints lines instead");
     if (!need_xc(p))
         return STATUS_FAILED;
     try_store(p);
     if (o.batch)
         return run_top(p, &o);
+    setlocale(LC_CTYPE, "");
     SCREEN *screen = newterm(NULL, stdout, stdin);
     if (screen == NULL)
         return failed(p, "this terminal is not known (TERM): -b prints lines instead");
     cbreak();
     noecho();
+    nodelay(stdscr, true);
     curs_set(0);
     int status = run_top(p, &o);
     endwin();

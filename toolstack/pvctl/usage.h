@@ -9,7 +9,7 @@
 
 struct usage {
     uint32_t domid;
-    char name[64], state[7];
+    char name[GUEST_NAME_MAX + 1], state[7];
     unsigned vcpus;
     uint64_t cpu_ns, memory_kib;
     uint64_t net_sent, net_received;  /* bytes, as the guest sees them */

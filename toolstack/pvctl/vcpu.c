@@ -131,12 +131,13 @@ int verb_vcpu_list(struct pvctl *p, int argc, char **argv)
 
 int verb_vcpu_set(struct pvctl *p, int argc, char **argv)
 {
+    static const struct option longs[] = {{"ignore-host", no_argument, NULL, 'i'}, COMMON_OPTIONS};
     xc_domaininfo_t info;
     uint64_t wanted;
     uint32_t domid;
     char node[48];
 
-    while (next_option(p, argc, argv, "", common_options) != -1)
+    while (next_option(p, argc, argv, "i", longs) != -1)
         ;
     if (!arguments_good(p, argc, 2, 2))
         return STATUS_USAGE;
@@ -179,11 +180,12 @@ static int pin(struct pvctl *p, uint32_t domid, unsigned first, unsigned last, c
 
 int verb_vcpu_pin(struct pvctl *p, int argc, char **argv)
 {
+    static const struct option longs[] = {{"force", no_argument, NULL, 'f'}, COMMON_OPTIONS};
     xc_domaininfo_t info;
     uint64_t vcpu = 0;
     uint32_t domid;
 
-    while (next_option(p, argc, argv, "", common_options) != -1)
+    while (next_option(p, argc, argv, "f", longs) != -1)
         ;
     if (!arguments_good(p, argc, 3, 4))
         return STATUS_USAGE;
