@@ -204,6 +204,8 @@ static inline struct vcpu *current_vcpu(void);
 int arch_domain_create(struct domain *d) must_check;
 int arch_domain_release(struct domain *d) must_check; /* -XEN_ERESTART: call again */
 void arch_domain_free(struct domain *d);
+/* Of a vCPU that is no idle one: its structure, and what the machine keeps behind it. */
+size_t arch_vcpu_bytes(void);
 int arch_vcpu_create(struct vcpu *v) must_check;
 void arch_vcpu_free(struct vcpu *v);
 /* Replace a stopped vCPU's register state by *va (struct vcpu_guest_context in the caller's

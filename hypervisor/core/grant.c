@@ -217,7 +217,7 @@ static bool pinned(struct grant_table *gt, uint32_t ref)
 {
     const struct grant_active *act = grant_active_of(gt, ref);
 
-    return act->readers || act->writers;
+    return act && (act->readers || act->writers);
 }
 
 /* Lock held, both in range and not pinned: so nothing of ours refers to either. */

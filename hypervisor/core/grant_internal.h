@@ -76,8 +76,13 @@ int grant_grow(struct domain *d, unsigned frames) must_check; /* lock held. -XEN
 /* Lock held: frames of status for a version 2 table of this size; ask for none in version 1. */
 int grant_make_status(struct domain *d, unsigned frames) must_check;
 unsigned grant_status_frames(unsigned frames);
-struct grant_active *grant_active_of(struct grant_table *gt,
-                                     uint32_t ref); /* lock held, in range */
+/*
+ * The record of a grant; lock held, in range. Records come in pages, each with the first pin of a
+ * grant in it: of most tables few are used. NULL: no grant of that page has ever been pinned, or
+ * (grant_make_active) there is no memory.
+ */
+struct grant_active *grant_active_of(struct grant_table *gt, uint32_t ref);
+struct grant_active *grant_make_active(struct domain *d, uint32_t ref);
 struct grant_entry_v1 *grant_entry_v1(struct grant_table *gt, uint32_t ref);
 union grant_entry_v2 *grant_entry_v2(struct grant_table *gt, uint32_t ref);
 grant_status_t *grant_status_of(struct grant_table *gt, uint32_t ref);

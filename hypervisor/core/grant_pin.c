@@ -121,10 +121,9 @@ static void read_entry(struct grant_table *gt, uint32_t ref, union header h,
 }
 
 /* Lock held. */
-static int pin(struct grant_table *gt, uint32_t ref, domid_t user, bool readonly,
-               enum grant_use use)
+static int pin(struct grant_table *gt, uint32_t ref, struct grant_active *act, domid_t user,
+               bool readonly, enum grant_use use)
 {
-    struct grant_active *act = grant_active_of(gt, ref);
     bool first = act->readers == 0 && act->writers == 0;
     union header h;
 
@@ -161,8 +160,10 @@ int grant_pin(struct domain *d, uint32_t ref, domid_t user, bool readonly, enum 
     entries = grant_entries(gt);
     if (ref < entries) {
         ref = (uint32_t)array_index_nospec(ref, entries);
-        ret = pin(gt, ref, user, readonly, use);
-        *out = *grant_active_of(gt, ref);
+        struct grant_active *act = grant_make_active(d, ref);
+        ret = act ? pin(gt, ref, act, user, readonly, use) : GNTST_general_error;
+        if (ret == GNTST_okay)
+            *out = *act;
     }
     unlock(&gt->lock);
     return ret;

@@ -25,7 +25,18 @@ unsigned grant_status_frames(unsigned frames)
 
 struct grant_active *grant_active_of(struct grant_table *gt, uint32_t ref)
 {
-    return &gt->active[ref / GRANT_ACTIVE_PER_PAGE][ref % GRANT_ACTIVE_PER_PAGE];
+    struct grant_active *page = gt->active[ref / GRANT_ACTIVE_PER_PAGE];
+
+    return page ? &page[ref % GRANT_ACTIVE_PER_PAGE] : NULL;
+}
+
+struct grant_active *grant_make_active(struct domain *d, uint32_t ref)
+{
+    struct grant_active **page = &d->grant->active[ref / GRANT_ACTIVE_PER_PAGE];
+
+    if (!*page)
+        *page = hv_alloc(d, PAGE_SIZE);
+    return *page ? grant_active_of(d->grant, ref) : NULL;
 }
 
 struct grant_entry_v1 *grant_entry_v1(struct grant_table *gt, uint32_t ref)
@@ -69,21 +80,6 @@ int grant_make_status(struct domain *d, unsigned frames)
     return 0;
 }
 
-/* The records for one more frame of entries, of the version that has more of them. */
-static int make_active(struct domain *d, unsigned frame)
-{
-    const unsigned pages = GRANT_V1_PER_FRAME / GRANT_ACTIVE_PER_PAGE;
-    struct grant_table *gt = d->grant;
-
-    for (unsigned i = frame * pages; i < (frame + 1) * pages; i++) {
-        if (!gt->active[i])
-            gt->active[i] = hv_alloc(d, PAGE_SIZE);
-        if (!gt->active[i])
-            return -XEN_ENOMEM;
-    }
-    return 0;
-}
-
 int grant_grow(struct domain *d, unsigned frames)
 {
     struct grant_table *gt = d->grant;
@@ -91,8 +87,7 @@ int grant_grow(struct domain *d, unsigned frames)
     if (frames > gt->max_frames)
         return -XEN_EINVAL;
     while (gt->nr_frames < frames) {
-        if (make_active(d, gt->nr_frames) ||
-            (gt->version == 2 && grant_make_status(d, gt->nr_frames + 1)))
+        if (gt->version == 2 && grant_make_status(d, gt->nr_frames + 1))
             return -XEN_ENOMEM;
         gt->frame[gt->nr_frames] = make_shared(d);
         if (!gt->frame[gt->nr_frames])
@@ -174,8 +169,9 @@ void grant_domain_free(struct domain *d)
         frame_unshare(virt_to_mfn(gt->frame[i]));
     for (unsigned i = 0; i < gt->nr_status; i++)
         frame_unshare(virt_to_mfn(gt->status[i]));
-    for (unsigned i = 0; i < GRANT_LIMIT_ACTIVE && gt->active[i]; i++)
-        hv_free(d, gt->active[i], PAGE_SIZE);
+    for (unsigned i = 0; i < GRANT_LIMIT_ACTIVE; i++)
+        if (gt->active[i])
+            hv_free(d, gt->active[i], PAGE_SIZE);
     if (gt->maps) {
         for (uint32_t i = 0; i < GRANT_MAPS_PAGES && gt->maps[i]; i++)
             hv_free(d, gt->maps[i], PAGE_SIZE);
@@ -192,7 +188,7 @@ static void dump_active(struct grant_table *gt, uint32_t ref)
 {
     const struct grant_active *act = grant_active_of(gt, ref);
 
-    if (act->readers || act->writers)
+    if (act && (act->readers || act->writers))
         log_info("  grant %5u: domain %u, %u reading, %u writing, frame %#llx", ref, act->user.v,
                  act->readers, act->writers, (unsigned long long)act->frame);
 }

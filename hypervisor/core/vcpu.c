@@ -28,7 +28,7 @@ int vcpu_create(struct domain *d, unsigned id, unsigned cpu)
         return -XEN_EINVAL;
     if (d->vcpu[id] != NULL)
         return -XEN_EEXIST;
-    v = hv_new(d, struct vcpu);
+    v = hv_alloc(d, arch_vcpu_bytes());
     if (v == NULL)
         return -XEN_ENOMEM;
     v->id = id;
@@ -40,7 +40,7 @@ int vcpu_create(struct domain *d, unsigned id, unsigned cpu)
     v->info = default_info(d, id);
     rc = arch_vcpu_create(v);
     if (rc != 0) {
-        hv_free(d, v, sizeof(*v));
+        hv_free(d, v, arch_vcpu_bytes());
         return rc;
     }
     vcpu_timers_init(v);
@@ -68,7 +68,7 @@ void vcpu_release(struct vcpu *v)
 void vcpu_free(struct vcpu *v)
 {
     arch_vcpu_free(v);
-    hv_free(v->domain, v, sizeof(*v));
+    hv_free(v->domain, v, arch_vcpu_bytes());
 }
 
 int vcpu_up(struct vcpu *v)

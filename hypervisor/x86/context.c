@@ -21,6 +21,7 @@
 #include "x86/mm/root.h"
 #include "x86/mm/segdesc.h"
 #include "x86/switch.h"
+#include "x86/traps.h"
 #include "x86/x86.h"
 
 /* RFLAGS that a guest may start with. */
@@ -77,9 +78,10 @@ static void set_registers(struct vcpu *v, const struct vcpu_guest_context *c)
 static void set_entry_points(struct vcpu *v, const struct vcpu_guest_context *c)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(c->trap_ctxt); i++) {
-        v->arch.trap[i] = c->trap_ctxt[i];
-        v->arch.trap[i].vector = (uint8_t)i;
-        v->arch.trap[i].cs |= 3;
+        struct trap_info gate = c->trap_ctxt[i];
+        gate.vector = (uint8_t)i;
+        gate.cs |= 3;
+        trap_gate_set(v, gate);
     }
     v->arch.event_callback = (struct callback){c->event_callback_eip, true};
     v->arch.failsafe_callback = (struct callback){c->failsafe_callback_eip,
@@ -170,7 +172,8 @@ static void get_entry_points(const struct vcpu *v, struct vcpu_guest_context *c)
 {
     const struct arch_vcpu *a = &v->arch;
 
-    memcpy(c->trap_ctxt, a->trap, sizeof(c->trap_ctxt));
+    for (unsigned i = 0; i < ARRAY_SIZE(c->trap_ctxt); i++)
+        c->trap_ctxt[i] = trap_gate(v, (uint8_t)i);
     c->event_callback_eip = a->event_callback.address;
     c->failsafe_callback_eip = a->failsafe_callback.address;
     c->syscall_callback_eip = a->syscall_callback.address;

@@ -74,7 +74,13 @@ int arch_vcpu_create(struct vcpu *v)
     v->arch.cr4 = control_guest_cr4(0);
     debugreg_vcpu_init(v);
     ports_update_iopl(v);
-    return fpu_vcpu_init(v);
+    fpu_vcpu_init(v);
+    return 0;
+}
+
+size_t arch_vcpu_bytes(void)
+{
+    return sizeof(struct vcpu) + fpu_vcpu_bytes();
 }
 
 void arch_vcpu_exit_work(struct vcpu *v)

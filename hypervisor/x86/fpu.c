@@ -63,7 +63,7 @@ static struct fpu_image *image_of(const struct vcpu *v)
     return (struct fpu_image *)ROUND_UP((uintptr_t)v->arch.fpu->storage, AREA_ALIGN);
 }
 
-static size_t allocation_size(void)
+size_t fpu_vcpu_bytes(void)
 {
     return sizeof(struct fpu_area) + AREA_ALIGN + fpu.size;
 }
@@ -158,15 +158,12 @@ static void reset_image(struct fpu_image *image)
     image->xstate_bv = XCR0_X87 | XCR0_SSE;
 }
 
-int fpu_vcpu_init(struct vcpu *v)
+void fpu_vcpu_init(struct vcpu *v)
 {
-    v->arch.fpu = hv_alloc(v->domain, allocation_size());
-    if (v->arch.fpu == NULL)
-        return -XEN_ENOMEM;
+    v->arch.fpu = (struct fpu_area *)(v + 1);
     v->arch.fpu->cpu = NO_CPU;
     v->arch.xcr0 = v->arch.xcr0_accum = XCR0_X87 | XCR0_SSE;
     reset_image(image_of(v));
-    return 0;
 }
 
 /* The structure's address may come again: no CPU may go on believing that it has this vCPU's state.
@@ -179,8 +176,6 @@ void fpu_vcpu_free(struct vcpu *v)
         struct vcpu *owner = v;
         atomic_cas(&per_cpu(fpu_owner, cpu), &owner, NULL);
     }
-    hv_free(v->domain, v->arch.fpu, allocation_size());
-    v->arch.fpu = NULL;
 }
 
 /* ---- Context switch ------------------------------------------------------------------------- */

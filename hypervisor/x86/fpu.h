@@ -27,7 +27,12 @@ uint64_t fpu_xcr0_mask(void);
 /* Bytes of an XSAVE area for all of those, and what CPUID leaf 0dh tells of it. */
 unsigned fpu_area_size(void);
 
-int fpu_vcpu_init(struct vcpu *v) must_check; /* -XEN_ENOMEM */
+/*
+ * A vCPU's state lies behind its structure, in one block: two blocks would be another page for each
+ * vCPU. So many bytes are needed there.
+ */
+size_t fpu_vcpu_bytes(void);
+void fpu_vcpu_init(struct vcpu *v);
 void fpu_vcpu_free(struct vcpu *v);
 
 /* Context switch, interrupts off: from the CPU into v's memory; from there to the CPU. */

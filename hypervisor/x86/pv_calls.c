@@ -13,6 +13,7 @@
 #include "x86/bounce.h"
 #include "x86/extable.h"
 #include "x86/pv_calls.h"
+#include "x86/traps.h"
 #include "x86/x86.h"
 
 /* ---- From entry.S and back ---------------------------------------------------------------- */
@@ -87,11 +88,11 @@ long hc_set_trap_table(struct vcpu *v, struct hypercall_args *a)
 {
     vaddr_t list = VADDR(a->arg[0]);
     if (list.v == 0) {
-        memset(v->arch.trap, 0, sizeof(v->arch.trap));
+        memset(&v->arch.trap, 0, sizeof(v->arch.trap));
         return 0;
     }
     /* One entry a vector at most, and the sentinel. */
-    for (unsigned i = 0; i <= ARRAY_SIZE(v->arch.trap); i++) {
+    for (unsigned i = 0; i <= ARRAY_SIZE(v->arch.trap.address); i++) {
         struct trap_info ti;
         if (guest_read(&ti, VADDR(list.v + i * sizeof(ti))))
             return -XEN_EFAULT;
@@ -100,7 +101,7 @@ long hc_set_trap_table(struct vcpu *v, struct hypercall_args *a)
         if (!entry_point_ok(ti.address))
             return -XEN_EINVAL;
         ti.cs = code_selector(ti.cs);
-        v->arch.trap[ti.vector] = ti;
+        trap_gate_set(v, ti);
     }
     return -XEN_E2BIG;
 }
@@ -128,14 +129,15 @@ static long nmi_callback_set(struct vcpu *v, uint64_t address)
 {
     if (!entry_point_ok(address))
         return -XEN_EINVAL;
-    v->arch.trap[X86_TRAP_NMI] = (struct trap_info){
-        .vector = X86_TRAP_NMI, .flags = 4, .cs = FLAT_KERNEL_CS, .address = address};
+    trap_gate_set(
+        v, (struct trap_info){
+               .vector = X86_TRAP_NMI, .flags = 4, .cs = FLAT_KERNEL_CS, .address = address});
     return 0;
 }
 
 static long nmi_callback_clear(struct vcpu *v)
 {
-    v->arch.trap[X86_TRAP_NMI] = (struct trap_info){0};
+    trap_gate_set(v, (struct trap_info){.vector = X86_TRAP_NMI});
     return 0;
 }
 

@@ -34,16 +34,16 @@
 void pv_inject_trap(unsigned vector, int error_code)
 {
     struct vcpu *v = current_vcpu();
-    const struct trap_info *ti = &v->arch.trap[vector];
-    unsigned flags = TI_GET_IF(ti) ? BOUNCE_MASK_EVENTS : 0;
-    if (ti->address == 0) {
+    const struct trap_info ti = trap_gate(v, (uint8_t)vector);
+    unsigned flags = TI_GET_IF(&ti) ? BOUNCE_MASK_EVENTS : 0;
+    if (ti.address == 0) {
         domain_crash(v->domain, "trap %u at %#lx without a handler", vector,
                      (unsigned long)guest_regs()->rip);
         return;
     }
     if (error_code >= 0)
         flags |= BOUNCE_ERROR_CODE;
-    bounce_to_kernel(v, ti->address, flags, (uint32_t)error_code);
+    bounce_to_kernel(v, ti.address, flags, (uint32_t)error_code);
 }
 
 /* The guest's view: its kernel is the supervisor, though it runs in ring 3 as its programs do. */
@@ -55,7 +55,7 @@ void pv_inject_page_fault(uint32_t error_code, uint64_t cr2)
         error_code |= PF_USER;
     v->arch.cr2 = cr2;
     v->info->arch.cr2 = cr2;
-    if (v->arch.trap[X86_TRAP_PF].address == 0) {
+    if (v->arch.trap.address[X86_TRAP_PF] == 0) {
         domain_crash(v->domain, "page fault at %#lx (RIP %#lx, code %#x) without a handler",
                      (unsigned long)cr2, (unsigned long)guest_regs()->rip, error_code);
         return;
@@ -175,8 +175,8 @@ static bool software_interrupt(struct cpu_user_regs *regs)
     struct vcpu *v = current_vcpu();
     if (guest_copy_in(insn, VADDR(regs->rip), sizeof(insn)) || insn[0] != 0xcd)
         return false;
-    const struct trap_info *ti = &v->arch.trap[insn[1]];
-    if (ti->address == 0 || TI_GET_DPL(ti) < (v->arch.in_kernel ? 1 : 3)) {
+    const struct trap_info ti = trap_gate(v, insn[1]);
+    if (ti.address == 0 || TI_GET_DPL(&ti) < (v->arch.in_kernel ? 1 : 3)) {
         pv_inject_trap(X86_TRAP_GP, (int)((uint32_t)insn[1] << 3 | GP_IDT));
         return true;
     }
@@ -236,9 +236,9 @@ static void trap_with_code(struct cpu_user_regs *regs)
 static void trap_int80(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current_vcpu();
-    const struct trap_info *ti = &v->arch.trap[0x80];
+    const struct trap_info ti = trap_gate(v, 0x80);
     irq_enable();
-    if (ti->address && TI_GET_DPL(ti) >= (v->arch.in_kernel ? 1 : 3)) {
+    if (ti.address && TI_GET_DPL(&ti) >= (v->arch.in_kernel ? 1 : 3)) {
         pv_inject_trap(0x80, -1);
     } else {
         regs->rip -= 2;
@@ -309,11 +309,11 @@ void exit_to_guest_work(struct cpu_user_regs *regs);
 /* As on a CPU, an NMI's handler is not interrupted by another before its iret. */
 static void deliver_nmi(struct vcpu *v)
 {
-    if (!atomic_swap(&v->nmi_pending, false) || v->arch.trap[X86_TRAP_NMI].address == 0)
+    if (!atomic_swap(&v->nmi_pending, false) || v->arch.trap.address[X86_TRAP_NMI] == 0)
         return;
     v->arch.nmi_blocked = true;
     bounce_update_fast_entry(v);
-    bounce_to_kernel(v, v->arch.trap[X86_TRAP_NMI].address, BOUNCE_MASK_EVENTS, 0);
+    bounce_to_kernel(v, v->arch.trap.address[X86_TRAP_NMI], BOUNCE_MASK_EVENTS, 0);
 }
 
 void exit_to_guest_work(struct cpu_user_regs *regs)

@@ -3,9 +3,7 @@
 #ifndef X86_TRAPS_H
 #define X86_TRAPS_H
 
-#include "core/abi.h"
-
-struct vcpu;
+#include "core/domain.h"
 
 void traps_init(void);       /* once: fill the IDT */
 void syscall_init_cpu(void); /* each CPU: SYSCALL, SYSENTER and their entry stubs */
@@ -16,6 +14,26 @@ void syscall_init_cpu(void); /* each CPU: SYSCALL, SYSENTER and their entry stub
  */
 void pv_inject_trap(unsigned vector, int error_code);
 void pv_inject_page_fault(uint32_t error_code, uint64_t cr2);
+
+/* What v's kernel registered for a vector; address 0: nothing. */
+static inline struct trap_info trap_gate(const struct vcpu *v, uint8_t vector)
+{
+    const struct trap_table *t = &v->arch.trap;
+
+    return (struct trap_info){.vector = vector,
+                              .flags = t->flags[vector],
+                              .cs = t->cs[vector],
+                              .address = t->address[vector]};
+}
+
+static inline void trap_gate_set(struct vcpu *v, struct trap_info gate)
+{
+    struct trap_table *t = &v->arch.trap;
+
+    t->address[gate.vector] = gate.address;
+    t->cs[gate.vector] = gate.cs;
+    t->flags[gate.vector] = gate.flags;
+}
 
 /* Did this frame come from a guest (ring 3), or from the hypervisor itself? */
 static inline bool regs_from_guest(const struct cpu_user_regs *regs)

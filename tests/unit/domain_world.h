@@ -199,6 +199,11 @@ int frame_release_all(struct domain *d)
     return teardown_step("frames");
 }
 
+size_t arch_vcpu_bytes(void)
+{
+    return sizeof(struct vcpu);
+}
+
 int arch_vcpu_create(struct vcpu *v)
 {
     (void)v;

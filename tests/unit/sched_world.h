@@ -91,6 +91,11 @@ void hv_free(struct domain *d, void *ptr, size_t size)
     free(ptr);
 }
 
+size_t arch_vcpu_bytes(void)
+{
+    return sizeof(struct vcpu);
+}
+
 int arch_vcpu_create(struct vcpu *v)
 {
     (void)v;

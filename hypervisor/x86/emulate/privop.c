@@ -68,7 +68,7 @@ static enum outcome execute_rdmsr(struct vcpu *v, struct cpu_user_regs *regs)
 {
     uint64_t val = 0;
 
-    if (!guest_rdmsr(v, (uint32_t)regs->rcx, &val) && v->arch.trap[X86_TRAP_GP].address != 0)
+    if (!guest_rdmsr(v, (uint32_t)regs->rcx, &val) && v->arch.trap.address[X86_TRAP_GP] != 0)
         return REFUSED;
     set_edx_eax(regs, val);
     return DONE;

@@ -16,6 +16,17 @@ struct callback {
     bool disables_events;
 };
 
+/*
+ * What a vCPU's kernel said of each vector (struct trap_info; trap_gate() and trap_gate_set() in
+ * x86/traps.h). In three arrays, as the structure's padding would take a quarter of a vCPU's
+ * memory.
+ */
+struct trap_table {
+    uint64_t address[256]; /* 0: none */
+    uint16_t cs[256];
+    uint8_t flags[256];
+};
+
 struct arch_vcpu {
     struct cpu_user_regs regs; /* while not on a CPU */
     bool in_kernel;            /* guest mode: kernel (true) or user */
@@ -35,7 +46,7 @@ struct arch_vcpu {
     int32_t loaded_on;       /* the CPU that has its state in registers; -1: none */
     uint16_t ds, es, fs, gs; /* while not on a CPU */
     bool failsafe_due;       /* a selector could not be loaded: the failsafe callback is owed */
-    struct trap_info trap[256];
+    struct trap_table trap;
     struct callback event_callback, failsafe_callback, syscall_callback, syscall32_callback,
         sysenter_callback;
 
