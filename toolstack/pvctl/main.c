@@ -42,7 +42,10 @@ static const struct verb verbs[] = {
      verb_list},
     {"info", "", "tell of the machine and the hypervisor",
      "  -n, --numa           and of its CPUs and nodes\n", verb_info},
-    {"console", "DOMAIN", "attach to a guest's console; ^] leaves it", "", verb_console},
+    {"console", "DOMAIN", "attach to a guest's console; ^] leaves it",
+     "  -t, --type=TYPE      of the console: pv, the only one\n"
+     "  -n, --num=NUMBER     of the console: 0, the only one\n",
+     verb_console},
     {"dmesg", "", "print the hypervisor's log", "  -c, --clear          and empty it\n",
      verb_dmesg},
     {"uptime", "[DOMAIN...]", "tell how long domains have been running",
