@@ -87,9 +87,16 @@ ssize_t terminal_read(const struct terminal *terminal, char *bytes, size_t count
     return n < 0 ? -errno : n;
 }
 
+/* On its way to the slave, and there: Linux has a buffer of each end. */
 void terminal_flush(const struct terminal *terminal)
 {
+    int slave = open(terminal->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
     tcflush(terminal->master, TCOFLUSH);
+    if (slave < 0)
+        return;
+    tcflush(slave, TCIFLUSH);
+    close(slave);
 }
 
 size_t terminal_unread(struct terminal *terminal)
