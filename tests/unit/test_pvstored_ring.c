@@ -12,6 +12,11 @@
  * links: toolstack/store/tree.c toolstack/store/view.c toolstack/store/watch.c
  * links: toolstack/store/ring.c toolstack/common/message.c
  */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
+
 #include "tap.h"
 
 #include "store/domain.h"
@@ -95,8 +100,8 @@ static void test_in_pieces(void)
     begin_at(0);
     header.len = 9;
     put(&header, sizeof(header));
-    ok(!ring_requests(&store, domain, 8).notify, "half a request stays where it is");
-    is(ring.req_cons, 0);
+    ring_requests(&store, domain, 8);
+    is(ring.req_cons, 16, "half a request is taken: Linux tells of the rest only then");
     put("x\0longer!", 9);
     ok(ring_requests(&store, domain, 8).notify);
     is(ring.req_cons, 25);
@@ -112,6 +117,80 @@ static void test_in_pieces(void)
     is(sent, sizeof(payload), "one that is longer than the ring passes through it");
     ring_answers(&store, domain);
     is(get(bytes), 19);
+    end();
+}
+
+/* --- a reader as Linux: it tells of room only if it found the ring full --------------------- */
+
+#define ROUNDS   2000
+#define PART     16 /* it takes a header, then what follows */
+#define REQUESTS 20 /* their answers fill the ring several times */
+#define VALUE                                                                                      \
+    "a value of some length, so that twenty of its kind are more than a ring of answers has room " \
+    "for"
+#define ANSWERS (REQUESTS * (sizeof(struct xsd_sockmsg) + sizeof(VALUE) - 1))
+
+static atomic_bool data, room;
+
+/* Without sleeping: the two sides shall meet. */
+static bool wait_or_give_up(atomic_bool *event)
+{
+    time_t end = time(NULL) + 10;
+
+    while (!atomic_exchange(event, false)) {
+        if (time(NULL) > end)
+            return false;
+        sched_yield();
+    }
+    return true;
+}
+
+static void *reader(void *unused)
+{
+    (void)unused;
+    for (size_t left = ROUNDS * ANSWERS; left > 0;) {
+        uint32_t cons = ring.rsp_cons, prod = __atomic_load_n(&ring.rsp_prod, __ATOMIC_ACQUIRE);
+        if (prod == cons) {
+            if (!wait_or_give_up(&data))
+                break;
+            continue;
+        }
+        uint32_t part = prod - cons < PART ? prod - cons : PART;
+        left -= part;
+        __atomic_store_n(&ring.rsp_cons, cons + part, __ATOMIC_SEQ_CST);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&ring.rsp_prod, __ATOMIC_ACQUIRE) - cons >= XENSTORE_RING_SIZE)
+            atomic_store(&room, true);
+    }
+    return NULL;
+}
+
+static void test_reader_at_once(void)
+{
+    unsigned rounds = 0;
+    pthread_t thread;
+    bool good = true;
+
+    begin_at(0);
+    put_request(XS_WRITE, "x\0" VALUE, sizeof("x\0" VALUE) - 1);
+    ring_requests(&store, domain, 1);
+    ring_answers(&store, domain);
+    ring.rsp_cons = ring.rsp_prod;
+    if (pthread_create(&thread, NULL, reader, NULL) != 0)
+        bail_out("no thread");
+    for (; good && rounds < ROUNDS; rounds++) {
+        for (unsigned i = 0; i < REQUESTS; i++)
+            put_request(XS_READ, "x", 2);
+        while (good && (ring.req_cons != ring.req_prod || domain->conn->replies > 0)) {
+            bool asked = ring_requests(&store, domain, REQUESTS).notify;
+            if (ring_answers(&store, domain).notify || asked)
+                atomic_store(&data, true);
+            if (domain->conn->replies > 0)
+                good = wait_or_give_up(&room);
+        }
+    }
+    pthread_join(thread, NULL);
+    is(rounds, ROUNDS, "whoever tells of room only when the ring was full gets all");
     end();
 }
 
@@ -226,6 +305,7 @@ int main(void)
     test_request(1000);
     test_request(UINT32_MAX - 500);
     test_in_pieces();
+    test_reader_at_once();
     test_wrong_indices();
     test_reconnect();
     test_flood();

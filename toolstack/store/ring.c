@@ -13,12 +13,24 @@
 #define SHARED_READ(field)         __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
 #define SHARED_WRITE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 
+/*
+ * Linux tells of a request's bytes only if it finds that all before them were taken, and of room
+ * for answers only if it finds that there was none: xb_write() and xb_read() of its xenbus_comms.c.
+ * So what is found before going to sleep must be newer than what the other side was told.
+ */
+#define SHARED_FENCE() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+
 #define FEATURES (XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR)
+
+/* Of a domain that breaks its ring again and again the log has the first times. */
+#define BREAKS_LOGGED 5u
 
 static void ring_broken(struct store *store, struct domain *domain, uint32_t error,
                         const char *what)
 {
-    store_log("domain %u is not served until it connects anew: %s", domain->domid, what);
+    if (domain->breaks++ < BREAKS_LOGGED)
+        store_log("domain %u is not served until it connects anew: %s%s", domain->domid, what,
+                  domain->breaks == BREAKS_LOGGED ? " (the next times are not told)" : "");
     domain->broken = true;
     SHARED_WRITE(domain->ring->error, error);
     connection_reset(domain->conn);
@@ -83,6 +95,7 @@ static void ring_reconnect(struct store *store, struct domain *domain)
     SHARED_WRITE(ring->req_prod, 0);
     SHARED_WRITE(ring->rsp_cons, 0);
     SHARED_WRITE(ring->rsp_prod, 0);
+    SHARED_WRITE(ring->server_features, FEATURES);
     SHARED_WRITE(ring->error, XENSTORE_ERROR_NONE);
     SHARED_WRITE(ring->connection, XENSTORE_CONNECTED);
 }
@@ -116,6 +129,7 @@ static void ring_take(struct store *store, struct domain *domain, struct ring_re
     state_commit(store);
     domain->req_taken = domain->req_cons;
     SHARED_WRITE(domain->ring->req_cons, domain->req_cons);
+    SHARED_FENCE();
     result->notify = true;
 }
 
@@ -139,10 +153,7 @@ static int ring_one(struct store *store, struct domain *domain, uint32_t availab
         ring_broken(store, domain, XENSTORE_ERROR_PROTO, "it sent a request that is too long");
         return -1;
     }
-    /* A request that fits stays on the ring until it is all there; a longer one needs the place. */
-    bool long_one = conn->have >= sizeof(conn->header) &&
-                    sizeof(conn->header) + conn->header.len > XENSTORE_RING_SIZE;
-    if (rc == 1 || (long_one && domain->req_cons != domain->req_taken))
+    if (rc == 1)
         ring_take(store, domain, result);
     return rc;
 }
@@ -162,8 +173,12 @@ struct ring_result ring_requests(struct store *store, struct domain *domain, uns
             break;
         }
         uint32_t read = domain->req_cons - domain->req_taken;
-        if (filled <= read)
+        if (filled <= read && read == 0)
             break;
+        if (filled <= read) { /* part of a request: else nobody would tell of the rest */
+            ring_take(store, domain, &result);
+            continue;
+        }
         if (budget == 0) {
             result.again = true;
             break;
@@ -175,32 +190,44 @@ struct ring_result ring_requests(struct store *store, struct domain *domain, uns
     return result;
 }
 
-struct ring_result ring_answers(struct store *store, struct domain *domain)
+/* Answers into what room there is. False: there is no room, or no answer. */
+static bool ring_fill(struct domain *domain, uint32_t room)
 {
-    struct ring_result result = {0};
-    struct connection *conn = domain->conn;
     const void *bytes;
     size_t size;
+    bool any = false;
 
-    if (domain->broken)
-        return result;
-    uint32_t filled = domain->rsp_prod - SHARED_READ(domain->ring->rsp_cons);
-    if (filled > XENSTORE_RING_SIZE) {
-        ring_broken(store, domain, XENSTORE_ERROR_RINGIDX, "its index of answers is wrong");
-        return result;
-    }
-    bool waited = !connection_may_ask(conn);
-    uint32_t room = XENSTORE_RING_SIZE - filled;
-    while (room > 0 && (size = connection_output(conn, &bytes)) != 0) {
+    while (room > 0 && (size = connection_output(domain->conn, &bytes)) != 0) {
         uint32_t part = size < room ? (uint32_t)size : room;
         copy_in(domain->ring, domain->rsp_prod, bytes, part);
         domain->rsp_prod += part;
         room -= part;
-        connection_sent(conn, part);
+        connection_sent(domain->conn, part);
+        any = true;
+    }
+    if (any) {
+        SHARED_WRITE(domain->ring->rsp_prod, domain->rsp_prod);
+        SHARED_FENCE();
+    }
+    return any;
+}
+
+struct ring_result ring_answers(struct store *store, struct domain *domain)
+{
+    struct ring_result result = {0};
+    struct connection *conn = domain->conn;
+    bool waited = !connection_may_ask(conn);
+
+    while (!domain->broken) {
+        uint32_t filled = domain->rsp_prod - SHARED_READ(domain->ring->rsp_cons);
+        if (filled > XENSTORE_RING_SIZE) {
+            ring_broken(store, domain, XENSTORE_ERROR_RINGIDX, "its index of answers is wrong");
+            return (struct ring_result){0};
+        }
+        if (!ring_fill(domain, XENSTORE_RING_SIZE - filled))
+            break;
         result.notify = true;
     }
-    if (result.notify)
-        SHARED_WRITE(domain->ring->rsp_prod, domain->rsp_prod);
     result.again = waited && connection_may_ask(conn);
     return result;
 }
