@@ -15,6 +15,9 @@
 /* Requests of one domain in a turn, so that one that sends without end delays others by these. */
 #define TURN 8u
 
+/* Events taken in a turn: a domain that sends them without end must not keep the rest waiting. */
+#define EVENTS 64u
+
 #define INFO_ROOM 256u
 
 static void wake(struct guests *guests, struct domain *domain)
@@ -196,7 +199,7 @@ void guests_events(struct guests *guests)
 {
     int port;
 
-    while ((port = xen_next_event(guests->xen)) >= 0) {
+    for (unsigned i = 0; i < EVENTS && (port = xen_next_event(guests->xen)) >= 0; i++) {
         if (port == xen_domains_port(guests->xen))
             look_at_domains(guests);
         else if ((size_t)port < guests->nr_ports && guests->by_port[port] != NULL)

@@ -292,6 +292,8 @@ static int do_release(struct request *request)
 
     if (rc || domid == CONTROL_DOMAIN)
         return -EINVAL;
+    if (store->domain_ops == NULL)
+        return -ENOSYS;
     return store->domains[domid] == NULL ? -ENOENT
                                          : store->domain_ops->release(store->domain_data, domid);
 }
@@ -304,6 +306,8 @@ static int do_resume(struct request *request)
 
     if (rc)
         return rc;
+    if (store->domain_ops == NULL)
+        return -ENOSYS;
     return store->domains[domid] == NULL ? -ENOENT
                                          : store->domain_ops->resume(store->domain_data, domid);
 }
