@@ -368,7 +368,7 @@ SYSTEM_GUESTS := $(patsubst tests/system/guests/%.c,$B/guest/system/%.elf, \
 
 $(DOMAIN_PROGRAMS): $B/%: $B/tools/%.o $B/lib/libxenctrl.a
 	$Q mkdir -p $(@D)
-	$Q $(CC) -static -o $@ $^ -lxenstore $(XEN_LIBS)
+	$Q $(CC) -static -o $@ $^ -lxenstore $(XEN_LIBS) -ljson-c
 
 $C/%/guest-tests.cpio: $C/%/guest-initrd.cpio $(CD)/mkarchive $$(wildcard tests/system/guest-linux/*)
 	$(call say,CPIO,$@)
