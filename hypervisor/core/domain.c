@@ -205,7 +205,6 @@ static void init_fields(struct domain *d, domid_t id, const struct domain_config
     d->controller_pauses = 1;
     d->max_vcpus = config->max_vcpus;
     d->max_pages = config->max_pages;
-    d->sched_weight = config->privileged ? SCHED_WEIGHT_CONTROL : SCHED_WEIGHT_DEFAULT;
     d->account.limit =
         config->privileged ? UINT64_MAX : ACCOUNT_BASE + config->max_vcpus * ACCOUNT_VCPU;
     memcpy(d->handle, config->handle, sizeof(d->handle));
@@ -213,6 +212,7 @@ static void init_fields(struct domain *d, domid_t id, const struct domain_config
     lock_init(&d->pages_lock, RANK_PAGES);
     d->free_tasklet = (struct tasklet){.fn = domain_free, .data = d};
     domain_watchdogs_init(d);
+    sched_domain_init(d, config->privileged ? SCHED_WEIGHT_CONTROL : SCHED_WEIGHT_DEFAULT);
 }
 
 static int make_storage(struct domain *d)
@@ -321,6 +321,7 @@ static int kill_step(struct domain *d, enum kill_step step)
     case KILL_LAST:
         for_each_vcpu (d, v)
             sched_vcpu_remove(v);
+        sched_domain_remove(d);
         return 0;
     case KILL_DONE:
         break;

@@ -72,8 +72,6 @@ struct domain {
     char crash_reason[96];      /* why domain_crash() ended it; empty otherwise */
     int32_t pause_count;        /* domain_pause() nesting, atomic */
     uint8_t controller_pauses;  /* so many of pause_count are the toolstack's */
-    uint16_t sched_weight;      /* of each vCPU, those to come too */
-    uint32_t sched_cap;         /* percent of one CPU for all vCPUs together; 0: none */
     uint8_t kill_step;          /* how far domain_kill() has come */
     xen_domain_handle_t handle; /* UUID, kept for the toolstack */
 
@@ -87,6 +85,8 @@ struct domain {
     unsigned long *owned_chunks;   /* bitmap: 2 MiB chunks in which it owns frames */
     uint64_t claimed_pages;      /* XENMEM_claim_pages: frames kept free for it; memory.c's lock */
     struct e820_map *memory_map; /* XENMEM_set_memory_map; NULL: none; under lock */
+
+    struct sched_domain sched;
 
     struct shared_info *shared;
     ns_t time_offset_s;

@@ -96,8 +96,6 @@ static bool affinity_ok(const struct xen_domctl_vcpuaffinity *a)
     return !(a->flags & XEN_VCPUAFFINITY_SOFT) || HANDLE_VA(a->cpumap_soft.bitmap).v != 0;
 }
 
-/* Soft affinity is a wish that this scheduler does not know: it tells what is in force, all CPUs.
- */
 static int set_affinity(struct vcpu *v, struct xen_domctl_vcpuaffinity *a)
 {
     cpumask_t hard = v->sched.affinity, soft;
@@ -115,6 +113,8 @@ static int set_affinity(struct vcpu *v, struct xen_domctl_vcpuaffinity *a)
         rc = sched_set_affinity(v, hard);
     if (rc != 0)
         return rc;
+    if (a->flags & XEN_VCPUAFFINITY_SOFT)
+        sched_set_soft_affinity(v, soft);
     hard = cpumask_and(hard, cpu_online_mask);
     if (a->flags & XEN_VCPUAFFINITY_HARD)
         rc = cpumask_to_bitmap(&a->cpumap_hard, hard);
@@ -151,7 +151,7 @@ long domctl_get_affinity(struct vcpu *caller, struct xen_domctl *op)
     if (rc == 0 && a->flags & XEN_VCPUAFFINITY_HARD)
         rc = cpumask_to_bitmap(&a->cpumap_hard, hard);
     if (rc == 0 && a->flags & XEN_VCPUAFFINITY_SOFT)
-        rc = cpumask_to_bitmap(&a->cpumap_soft, CPUMASK_ALL);
+        rc = cpumask_to_bitmap(&a->cpumap_soft, v->sched.soft);
     domain_put(v->domain);
     return rc;
 }
@@ -203,11 +203,11 @@ long domctl_scheduler_op(struct vcpu *caller, struct xen_domctl *op)
         return rc;
     bool known = s->sched_id == XEN_SCHEDULER_CREDIT2;
     if (known && s->cmd == XEN_DOMCTL_SCHEDOP_putinfo) {
-        rc = sched_set_share(d, s->u.credit2.weight ? s->u.credit2.weight : d->sched_weight,
+        rc = sched_set_share(d, s->u.credit2.weight ? s->u.credit2.weight : d->sched.weight,
                              s->u.credit2.cap);
     } else if (known && s->cmd == XEN_DOMCTL_SCHEDOP_getinfo) {
-        s->u.credit2.weight = d->sched_weight;
-        s->u.credit2.cap = (uint16_t)d->sched_cap;
+        s->u.credit2.weight = d->sched.weight;
+        s->u.credit2.cap = (uint16_t)d->sched.cap;
     } else {
         rc = -XEN_EINVAL;
     }

@@ -5,9 +5,6 @@
  * A vCPU's vtime is the time that it has run, times 256 / weight: whoever's is least runs next, so
  * that run times grow in proportion to weights. Only the distance of a vtime from its queue's floor
  * matters: it is kept when a vCPU changes queues, whose floors have nothing to do with one another.
- *
- * A cap is kept by charging run time against periods of SCHED_CAP_PERIOD. What a vCPU overran one
- * period by is charged to the next; what it did not use is lost.
  */
 #include "core/runqueue.h"
 
@@ -91,7 +88,7 @@ void runqueue_charge(struct runqueue *q, struct vcpu *v, ns_t when)
     v->sched.started = when;
     v->sched.vtime = (int64_t)((uint64_t)v->sched.vtime +
                                (uint64_t)ran * SCHED_WEIGHT_DEFAULT / v->sched.weight);
-    v->sched.cap_used += ran;
+    v->sched.cap_left -= ran;
     runqueue_raise_floor(q);
 }
 
@@ -115,31 +112,4 @@ void runqueue_leave(struct runqueue *q, struct vcpu *v, unsigned cpu, ns_t when)
     v->sched.moving = true;
     v->sched.arrived = when;
     atomic_store(&v->cpu, cpu); /* last: from here on another lock protects it */
-}
-
-/* ---- Caps --------------------------------------------------------------------------------- */
-
-static ns_t cap_budget(const struct vcpu *v)
-{
-    return SCHED_CAP_PERIOD / 100 * v->sched.cap;
-}
-
-ns_t cap_left(struct vcpu *v, ns_t when)
-{
-    int64_t periods;
-
-    if (v->sched.cap == 0)
-        return NS_NEVER;
-    periods = (when - v->sched.cap_since) / SCHED_CAP_PERIOD;
-    if (periods > 0) {
-        v->sched.cap_since += periods * SCHED_CAP_PERIOD;
-        v->sched.cap_used = MAX(v->sched.cap_used - periods * cap_budget(v), (ns_t)0);
-    }
-    return cap_budget(v) - v->sched.cap_used;
-}
-
-void cap_park(struct vcpu *v)
-{
-    v->sched.parked = true;
-    timer_set(&v->sched.cap_timer, v->sched.cap_since + SCHED_CAP_PERIOD);
 }

@@ -57,10 +57,19 @@ void runqueue_place(struct runqueue *q, struct vcpu *v);
  */
 void runqueue_leave(struct runqueue *q, struct vcpu *v, unsigned cpu, ns_t when);
 
-/* Run time that v's cap leaves it in its period at `when`; NS_NEVER without a cap. */
-ns_t cap_left(struct vcpu *v, ns_t when);
-/* v has used it up: keep it off the CPUs until the period ends. */
-void cap_park(struct vcpu *v);
+/* ---- Caps (sched_cap.c) --------------------------------------------------------------------- */
+
+/* May v run at all? */
+bool cap_allows(const struct vcpu *v);
+/*
+ * Run time that v, which has a CPU, may use before this is asked again, drawn from its domain's
+ * pool; NS_NEVER without a cap; 0 or less: none is left.
+ */
+ns_t cap_draw(struct vcpu *v, ns_t when);
+/* v leaves its CPU: what it has drawn and not used is its domain's again. */
+void cap_return(struct vcpu *v);
+/* The domain's cap has changed: a new period begins, with all of its vCPUs allowed to run. */
+void cap_begin(struct domain *d);
 
 /* Note that v is in `state` from `when` on (runstate.c). */
 void runstate_change(struct vcpu *v, int state, ns_t when);

@@ -47,6 +47,14 @@ static cpumask_t allowed_cpus(const struct vcpu *v)
     return cpumask_and(v->sched.affinity, cpu_online_mask);
 }
 
+/* Those of the CPUs that v rather runs on; if there are none of these, all of them. */
+static cpumask_t preferred(const struct vcpu *v, cpumask_t cpus)
+{
+    cpumask_t soft = cpumask_and(cpus, v->sched.soft);
+
+    return cpumask_empty(soft) ? cpus : soft;
+}
+
 /*
  * Where v should wait: an idle CPU, the last one it ran on for choice; else its last one if it may;
  * else the one with the least load. Clearing the idle bit keeps two wakers from choosing one CPU.
@@ -57,6 +65,7 @@ static unsigned choose_cpu(const struct vcpu *v)
     cpumask_t idle = cpumask_and(allowed, (cpumask_t){atomic_load(&idle_cpus.bits)});
     unsigned best;
 
+    idle = preferred(v, idle);
     if (!cpumask_empty(idle)) {
         best = cpumask_has(idle, v->cpu) ? v->cpu : cpumask_first(idle);
         cpumask_clear_atomic(&idle_cpus, best);
@@ -64,6 +73,7 @@ static unsigned choose_cpu(const struct vcpu *v)
     }
     if (cpumask_has(allowed, v->cpu) || cpumask_empty(allowed))
         return v->cpu;
+    allowed = preferred(v, allowed);
     best = cpumask_first(allowed);
     for_each_cpu (cpu, allowed) {
         if (READ_ONCE(per_cpu(runqueue, cpu).load) < READ_ONCE(per_cpu(runqueue, best).load))
@@ -142,8 +152,7 @@ static bool wake_step(struct runqueue *q, struct vcpu *v, bool displaced, bool m
         v->sched.requeue = true;
         return true;
     }
-    if (!v->sched.parked && vcpu_runnable(v) && cap_left(v, when) <= 0)
-        cap_park(v);
+    v->sched.parked = !cap_allows(v);
     if (v->sched.parked || !vcpu_runnable(v)) {
         runstate_change(v, resting_state(v), when);
         return true;
@@ -271,8 +280,8 @@ static bool may_stay(struct runqueue *q, struct vcpu *prev, ns_t when)
 {
     if (vcpu_is_idle(prev) || !vcpu_runnable(prev))
         return false;
-    if (cap_left(prev, when) <= 0) {
-        cap_park(prev);
+    if (cap_draw(prev, when) <= 0) {
+        prev->sched.parked = true;
         return false;
     }
     return cpumask_has(prev->sched.affinity, q->cpu);
@@ -301,6 +310,7 @@ static void hand_over(struct runqueue *q, struct vcpu *prev, struct vcpu *next, 
 {
     if (!vcpu_is_idle(prev)) {
         q->load -= prev->sched.weight;
+        cap_return(prev);
         prev->sched.requeue = vcpu_runnable(prev) && !prev->sched.parked;
         runstate_change(prev, resting_state(prev), when);
     } else {
@@ -317,7 +327,7 @@ static void hand_over(struct runqueue *q, struct vcpu *prev, struct vcpu *next, 
 /* When must schedule() be called again, if nothing happens before? */
 static void set_slice(struct runqueue *q, ns_t when)
 {
-    ns_t left = vcpu_is_idle(q->current) ? NS_NEVER : cap_left(q->current, when);
+    ns_t left = vcpu_is_idle(q->current) ? NS_NEVER : cap_draw(q->current, when);
     ns_t turn = q->count > 0 ? SCHED_SLICE : NS_NEVER;
 
     left = MIN(left, turn);

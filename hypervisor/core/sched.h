@@ -24,15 +24,24 @@ struct sched_vcpu {
     ns_t started;             /* while it runs: up to when its time is accounted */
     ns_t arrived;             /* when it came to this queue from another */
     cpumask_t affinity;       /* where it may run */
+    cpumask_t soft;           /* where it rather runs, when there is a choice */
     cpumask_t unpinned; /* affinity to return to after SCHEDOP_pin_override; empty: not pinned */
     uint16_t weight;    /* 1..65535, 256 by default */
-    uint16_t cap;       /* percent of one CPU, 0: none */
     bool queued;
     bool yielded;
-    bool moving;  /* between two queues: vtime is the distance from the floor */
-    bool requeue; /* became runnable while its state was being saved: sched_switched() queues it */
-    bool parked;  /* has used up its cap; cap_timer will end that */
-    ns_t cap_used, cap_since; /* run time charged in the cap's period, and when that began */
+    bool moving;   /* between two queues: vtime is the distance from the floor */
+    bool requeue;  /* became runnable while its state was being saved: sched_switched() queues it */
+    bool parked;   /* its domain's cap is used up; the domain's cap_timer will end that */
+    ns_t cap_left; /* run time that it has drawn from its domain's pool, less what it has run */
+};
+
+/* A domain's share of the CPUs. Changed by one caller at a time (sched_set_share()). */
+struct sched_domain {
+    uint16_t weight; /* of each vCPU, those to come too */
+    uint32_t cap;    /* percent of one CPU for all vCPUs together; 0: none */
+    /* sched_cap.c's: */
+    ns_t pool;    /* run time that its vCPUs may still draw in this period; atomic */
+    bool ticking; /* the period has begun: the timer is set, or about to be; atomic */
     struct timer cap_timer;
 };
 
@@ -42,6 +51,8 @@ void sched_init(void); /* once, on the boot CPU */
  * that CPU are initialised and before anything can be scheduled on it.
  */
 void sched_cpu_init(unsigned cpu);
+void sched_domain_init(struct domain *d, unsigned weight);
+void sched_domain_remove(struct domain *d); /* its vCPUs are paused for good */
 void sched_vcpu_init(struct vcpu *v);
 void sched_vcpu_remove(struct vcpu *v); /* paused for good; before it is freed */
 
@@ -68,15 +79,15 @@ void schedule(void);
 ns_t sched_vcpu_time(struct vcpu *v);
 
 /*
- * Change the share: weight 1..SCHED_WEIGHT_MAX; cap in percent of one CPU, 0 for none, at most
- * 100. -XEN_EINVAL. The same values for each vCPU of a domain are its caller's choice.
- */
-int sched_set_params(struct vcpu *v, unsigned weight, unsigned cap) must_check;
-/*
- * A domain's weight (of each vCPU), and its cap in percent of one CPU (0: none), which its vCPUs,
- * those to come too, share equally. -XEN_EINVAL. Calls for one domain must not run at once.
+ * A domain's weight (of each vCPU, those to come too), 1..SCHED_WEIGHT_MAX, and its cap in percent
+ * of one CPU (0: none), which its vCPUs share as they need it. -XEN_EINVAL. Calls for one domain
+ * must not run at once.
  */
 int sched_set_share(struct domain *d, unsigned weight, unsigned cap) must_check;
+/* The weight of one vCPU. -XEN_EINVAL. */
+int sched_set_weight(struct vcpu *v, unsigned weight) must_check;
+/* Where it rather runs: a wish, that never keeps it waiting. No CPU at all: it is all the same. */
+void sched_set_soft_affinity(struct vcpu *v, cpumask_t mask);
 /* -XEN_EINVAL when no CPU that is online is in the mask; -XEN_EBUSY while v is pinned. */
 int sched_set_affinity(struct vcpu *v, cpumask_t mask) must_check;
 /* Run on this CPU alone until sched_unpin(). -XEN_EINVAL, -XEN_EBUSY when pinned already. */

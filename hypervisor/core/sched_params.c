@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The scheduler's beginnings and its knobs: idle vCPUs, weights, caps and affinity. All under the
+ * The scheduler's beginnings and its knobs: idle vCPUs, weights and affinity. All under the
  * lock of the vCPU's run queue; who has to choose anew because of a change is told so.
  */
 #include "core/sched.h"
@@ -16,17 +16,6 @@ static void slice_over(void *data)
 {
     (void)data;
     softirq_raise(SOFTIRQ_SCHEDULE);
-}
-
-static void cap_period_over(void *data)
-{
-    struct vcpu *v = data;
-    unsigned long flags;
-    struct runqueue *q = vcpu_lock_queue(v, &flags);
-
-    v->sched.parked = false; /* it is parked again if it has overrun this period's budget too */
-    unlock_irqrestore(&q->lock, flags);
-    vcpu_wake(v);
 }
 
 void sched_init(void)
@@ -62,12 +51,6 @@ void sched_cpu_init(unsigned cpu)
     atomic_store(&idle_domain.vcpu[cpu], idle);
 }
 
-/* A domain's cap is parted among its vCPUs: percent of one CPU for each, 0: none. */
-static unsigned vcpu_share_of_cap(const struct domain *d)
-{
-    return d->sched_cap ? MIN(DIV_ROUND_UP(d->sched_cap, d->max_vcpus), 100u) : 0;
-}
-
 void sched_vcpu_init(struct vcpu *v)
 {
     ns_t when = now();
@@ -75,11 +58,9 @@ void sched_vcpu_init(struct vcpu *v)
     v->sched.moving = true; /* with a distance of none */
     v->sched.started = when;
     v->sched.arrived = when;
-    v->sched.cap_since = when;
     v->sched.affinity = CPUMASK_ALL;
-    v->sched.weight = v->domain->is_idle ? SCHED_WEIGHT_DEFAULT : v->domain->sched_weight;
-    v->sched.cap = (uint16_t)vcpu_share_of_cap(v->domain);
-    timer_init(&v->sched.cap_timer, cap_period_over, v, v->cpu);
+    v->sched.soft = CPUMASK_ALL;
+    v->sched.weight = v->domain->is_idle ? SCHED_WEIGHT_DEFAULT : v->domain->sched.weight;
     v->runstate.state = RUNSTATE_offline;
     v->runstate.state_entry_time = (uint64_t)when;
 }
@@ -89,7 +70,6 @@ void sched_vcpu_remove(struct vcpu *v)
     unsigned long flags;
     struct runqueue *q;
 
-    timer_kill(&v->sched.cap_timer);
     q = vcpu_lock_queue(v, &flags);
     BUG_ON(q->current == v || v->running);
     if (v->sched.queued)
@@ -99,12 +79,12 @@ void sched_vcpu_remove(struct vcpu *v)
 
 /* ---- Knobs -------------------------------------------------------------------------------- */
 
-int sched_set_params(struct vcpu *v, unsigned weight, unsigned cap)
+int sched_set_weight(struct vcpu *v, unsigned weight)
 {
     unsigned long flags;
     struct runqueue *q;
 
-    if (weight == 0 || weight > SCHED_WEIGHT_MAX || cap > 100)
+    if (weight == 0 || weight > SCHED_WEIGHT_MAX)
         return -XEN_EINVAL;
     q = vcpu_lock_queue(v, &flags);
     if (q->current == v) {
@@ -114,29 +94,30 @@ int sched_set_params(struct vcpu *v, unsigned weight, unsigned cap)
     if (q->current == v || v->sched.queued)
         q->load = q->load - v->sched.weight + weight;
     v->sched.weight = (uint16_t)weight;
-    if (cap != v->sched.cap) {
-        v->sched.cap = (uint16_t)cap;
-        v->sched.cap_used = 0;
-        v->sched.cap_since = now();
-        v->sched.parked = false;
-    }
+    v->sched.cap_left = 0; /* owed or owned under the former cap: schedule() draws anew */
     unlock_irqrestore(&q->lock, flags);
-    vcpu_wake(v);
     return 0;
 }
 
 int sched_set_share(struct domain *d, unsigned weight, unsigned cap)
 {
-    int rc = 0;
-
     if (weight == 0 || weight > SCHED_WEIGHT_MAX)
         return -XEN_EINVAL;
-    d->sched_weight = (uint16_t)weight;
-    d->sched_cap = cap;
+    d->sched.weight = (uint16_t)weight;
+    WRITE_ONCE(d->sched.cap, cap);
     for_each_vcpu (d, v)
-        if (rc == 0)
-            rc = sched_set_params(v, weight, vcpu_share_of_cap(d));
-    return rc;
+        (void)!sched_set_weight(v, weight);
+    cap_begin(d);
+    return 0;
+}
+
+void sched_set_soft_affinity(struct vcpu *v, cpumask_t mask)
+{
+    unsigned long flags;
+    struct runqueue *q = vcpu_lock_queue(v, &flags);
+
+    v->sched.soft = mask;
+    unlock_irqrestore(&q->lock, flags);
 }
 
 /*
@@ -210,10 +191,9 @@ int sched_unpin(struct vcpu *v)
 
 static void dump_vcpu(const char *what, const struct vcpu *v, int64_t floor)
 {
-    log_info("  %s d%uv%u weight %u cap %u lead %lld us flags %x ran %llu ms", what,
-             v->domain->id.v, v->id, v->sched.weight, v->sched.cap,
-             (long long)((v->sched.vtime - floor) / NS_PER_US), v->pause_flags,
-             (unsigned long long)(v->runstate.time[RUNSTATE_running] / NS_PER_MS));
+    log_info("  %s d%uv%u weight %u lead %lld us flags %x ran %llu ms", what, v->domain->id.v,
+             v->id, v->sched.weight, (long long)((v->sched.vtime - floor) / NS_PER_US),
+             v->pause_flags, (unsigned long long)(v->runstate.time[RUNSTATE_running] / NS_PER_MS));
 }
 
 void sched_dump(void)

@@ -19,8 +19,9 @@
 cpumask_t cpu_online_mask = {1};
 struct domain idle_domain = {.id = {DOMID_IDLE}, .is_idle = true, .max_vcpus = NR_CPUS};
 
-static struct domain dom = {
-    .id = {1}, .max_vcpus = MAX_VCPUS, .sched_weight = SCHED_WEIGHT_DEFAULT};
+/* Two domains, whose vCPUs have different numbers. */
+static struct domain dom = {.id = {1}, .max_vcpus = MAX_VCPUS};
+static struct domain dom2 = {.id = {2}, .max_vcpus = MAX_VCPUS};
 static struct vcpu *current_of[NR_CPUS]; /* what runs on each CPU */
 static ns_t deadline[NR_CPUS];
 static unsigned programmed, kicked;
@@ -197,15 +198,20 @@ static void run_until(ns_t end)
     settle();
 }
 
-static struct vcpu *new_vcpu(void)
+static struct vcpu *new_vcpu_of(struct domain *d)
 {
     struct vcpu *v;
 
-    if (vcpu_create(&dom, vcpus, 0) != 0)
+    if (vcpu_create(d, vcpus, 0) != 0)
         bail_out("no vCPU");
-    v = dom.vcpu[vcpus++];
+    v = d->vcpu[vcpus++];
     v->initialised = true;
     return v;
+}
+
+static struct vcpu *new_vcpu(void)
+{
+    return new_vcpu_of(&dom);
 }
 
 static void start_machine(unsigned nr_cpus)
@@ -221,19 +227,26 @@ static void start_machine(unsigned nr_cpus)
         current_of[cpu] = idle_domain.vcpu[cpu];
     }
     on_cpu(0);
+    memset(&dom.sched, 0, sizeof(dom.sched));
+    memset(&dom2.sched, 0, sizeof(dom2.sched));
+    sched_domain_init(&dom, SCHED_WEIGHT_DEFAULT);
+    sched_domain_init(&dom2, SCHED_WEIGHT_DEFAULT);
     settle();
 }
 
 static void stop_machine(void)
 {
     for (unsigned i = 0; i < vcpus; i++) {
-        vcpu_pause_nowait(dom.vcpu[i]);
+        struct domain *d = dom.vcpu[i] != NULL ? &dom : &dom2;
+        vcpu_pause_nowait(d->vcpu[i]);
         settle();
-        sched_vcpu_remove(dom.vcpu[i]);
-        vcpu_free(dom.vcpu[i]);
-        dom.vcpu[i] = NULL;
+        sched_vcpu_remove(d->vcpu[i]);
+        vcpu_free(d->vcpu[i]);
+        d->vcpu[i] = NULL;
     }
     vcpus = 0;
+    sched_domain_remove(&dom);
+    sched_domain_remove(&dom2);
     for (unsigned cpu = 0; cpu < cpus; cpu++) {
         is(per_cpu(runqueue, cpu).count, 0, "nobody waits on CPU %u in the end", cpu);
         is(per_cpu(runqueue, cpu).load, 0, "and its load is none");

@@ -4,8 +4,9 @@
  * as CPUs, for lost wake-ups and for a vCPU run by two CPUs at once.
  *
  * links: tests/unit/host.c hypervisor/core/sched.c hypervisor/core/sched_params.c
- * links: hypervisor/core/runqueue.c hypervisor/core/runstate.c hypervisor/core/timer.c
- * links: hypervisor/core/softirq.c hypervisor/core/lock.c hypervisor/core/vcpu.c
+ * links: hypervisor/core/sched_cap.c hypervisor/core/runqueue.c hypervisor/core/runstate.c
+ * links: hypervisor/core/timer.c hypervisor/core/softirq.c hypervisor/core/lock.c
+ * links: hypervisor/core/vcpu.c
  * libs: -pthread
  */
 #include "sched_world.h"
@@ -126,8 +127,11 @@ static void random_operation(void)
         (void)!sched_set_affinity(v, (cpumask_t){random_below(1u << cpus)});
         break;
     case 2:
-        (void)!sched_set_params(v, 1 + random_below(1000),
-                                random_below(2) ? 0 : 1 + random_below(100));
+        if (random_below(2))
+            (void)!sched_set_weight(v, 1 + random_below(1000));
+        else
+            (void)!sched_set_share(&dom, 1 + random_below(1000),
+                                   random_below(2) ? 0 : 1 + random_below(300));
         break;
     case 3:
         random_domain_pause();
