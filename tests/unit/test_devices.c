@@ -80,7 +80,7 @@ static void check_disk_nodes(void)
         {BACK "/bootable", "1"},
         {BACK "/discard-enable", "1"},
         {BACK "/params", "/dev/vg/web"},
-        {BACK "/trusted", "1"},
+        {FRONT "/trusted", "1"},
         {BACK "/physical-device", "fe:3"},
         {BACK "/direct-io-safe", "0"},
         {BACK "/hotplug-status", "connected"},
@@ -119,7 +119,10 @@ static void check_images(void)
     is_str(world_value(BACK "/mode"), "r", "to read");
     is_str(world_value(RECORD "/made"), "loop 3", "which the record names");
     is_str(world.image_tag[0][3], "paravane-7-vbd-51712", "and which says whose it is");
-    is(attach_disk("vdev=xvdb,format=qcow2,no-discard,target=/images/data", 7), 0, "a qcow2 one");
+    is(attach_disk("vdev=xvdb,format=qcow2,no-discard,untrusted,target=/images/data", 7), 0,
+       "a qcow2 one");
+    is_str(world_value("/local/domain/7/device/vbd/51728/trusted"), "0",
+           "whose front-end is told not to trust");
     is_str(world_value("/local/domain/0/backend/vbd/7/51728/physical-device"), "2b:3",
            "by a network block device");
     is_str(world_value("/local/domain/0/backend/vbd/7/51728/discard-enable"), "0", "no discard");

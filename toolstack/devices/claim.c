@@ -12,7 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEFAULT_PATIENCE_MS 10000
+/* Of a guest's driver a person waits for, and of what is trusted to answer in the end: a busy
+ * machine has been seen to take more than ten seconds. */
+#define GUEST_PATIENCE_MS 10000
+#define HOST_PATIENCE_MS  60000
+#define PATIENCE_VARIABLE "PARAVANE_PATIENCE" /* seconds */
+#define MAX_PATIENCE      3600
 
 enum refusal { REFUSAL_NONE, NO_GUEST, DEVICE_EXISTS, RECORD_EXISTS, DISK_USED };
 
@@ -32,7 +37,17 @@ void device_tag(const struct device_place *place, char tag[TAG_SIZE])
 
 unsigned device_patience(const struct devices *devices)
 {
-    return devices->patience_ms != 0 ? devices->patience_ms : DEFAULT_PATIENCE_MS;
+    if (devices->patience_ms != 0)
+        return devices->patience_ms;
+    const char *text = getenv(PATIENCE_VARIABLE);
+    unsigned long seconds = text != NULL ? strtoul(text, NULL, 10) : 0;
+    return seconds >= 1 && seconds <= MAX_PATIENCE ? (unsigned)seconds * 1000 : GUEST_PATIENCE_MS;
+}
+
+unsigned device_host_patience(const struct devices *devices)
+{
+    unsigned patience = device_patience(devices);
+    return devices->patience_ms != 0 || patience > HOST_PATIENCE_MS ? patience : HOST_PATIENCE_MS;
 }
 
 /* A guest that has stopped writes no more, even if it is kept for a look at it. */

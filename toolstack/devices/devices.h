@@ -58,7 +58,7 @@ unsigned disk_number(const char *vdev);
 struct devices {
     xc_interface *xch;
     struct xs_handle *xs;
-    unsigned patience_ms; /* how long a back-end or front-end is waited for; 0: ten seconds */
+    unsigned patience_ms; /* how long a back-end or front-end is waited for; 0: docs/devices.md */
 };
 
 /* Both fill in what was left to them (id, mac). -EEXIST: there is one of this number. */

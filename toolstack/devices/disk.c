@@ -29,7 +29,7 @@ static int image_make(struct devices *devices, const struct device_place *place,
                                .read_only = disk->read_only,
                                .direct_io = disk->direct_io,
                                .discard = !disk->no_discard,
-                               .patience_ms = device_patience(devices)};
+                               .patience_ms = device_host_patience(devices)};
     device_tag(place, tag);
     int rc = -EBUSY;
     for (unsigned try = 0; rc == -EBUSY && try < MAX_TRIES; try++) {
@@ -58,7 +58,7 @@ int image_free(struct devices *devices, const struct device_place *place, struct
         return 0;
     if (strcmp(kind, "loop") == 0)
         return loop_free(number, tag, why);
-    return nbd_free(number, tag, device_patience(devices), why);
+    return nbd_free(number, tag, device_host_patience(devices), why);
 }
 
 /* --- nodes ----------------------------------------------------------------------------------- */
@@ -81,7 +81,6 @@ static void write_back(struct batch *batch, const struct device_place *place,
     batch_write(batch, back, "device-type", "%s", disk->cdrom ? "cdrom" : "disk");
     batch_write(batch, back, "discard-enable", "%d", !disk->no_discard);
     batch_write(batch, back, "direct-io-safe", "%d", disk->direct_io);
-    batch_write(batch, back, "trusted", "%d", !disk->untrusted);
     batch_write(batch, back, "params", "%s", disk->target);
     batch_write(batch, back, "physical-device", "%x:%x", major(device), minor(device));
     batch_write(batch, back, "hotplug-status", "connected");
@@ -97,6 +96,7 @@ static void write_front(struct batch *batch, const struct device_place *place,
     batch_write(batch, front, "state", "%d", XenbusStateInitialising);
     batch_write(batch, front, "virtual-device", "%u", place->id);
     batch_write(batch, front, "device-type", "%s", disk->cdrom ? "cdrom" : "disk");
+    batch_write(batch, front, "trusted", "%d", !disk->untrusted);
 }
 
 static int write_nodes(struct devices *devices, const struct device_place *place,

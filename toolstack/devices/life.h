@@ -13,7 +13,9 @@
 #define TAG_SIZE 48
 
 void device_tag(const struct device_place *place, char tag[TAG_SIZE]);
+/* How long a guest's driver is waited for, and what belongs to the control domain. */
 unsigned device_patience(const struct devices *devices);
+unsigned device_host_patience(const struct devices *devices);
 
 /* Makes the record. identity: of a disk, else NULL; it may have one writer, or many readers.
  * -EEXIST, -EBUSY (another guest has the disk), -ENOENT (there is no such guest). */

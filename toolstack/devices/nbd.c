@@ -3,6 +3,10 @@
  * qcow2 images: qemu-nbd serves one to a network block device of the control domain's kernel,
  * which blkback takes as any other. A qemu-nbd bears its tag among its arguments, so that a number
  * found in the store leads to the right one or to none.
+ *
+ * A device whose server died is not free: blkback has it open still, and the kernel gives it to no
+ * other server until then. So each has a lock file, which holds the tag, from before it is made
+ * until it is freed.
  */
 #include "devices/host.h"
 
@@ -59,6 +63,48 @@ static bool nbd_has_tag(unsigned number, const char *tag)
     return false;
 }
 
+static void lock_path(unsigned number, char path[64])
+{
+    snprintf(path, 64, PATH_RUN "/nbd%u.lock", number);
+}
+
+static bool lock_exists(unsigned number)
+{
+    char path[64];
+    lock_path(number, path);
+    return access(path, F_OK) == 0;
+}
+
+static int lock_take(unsigned number, const char *tag, struct message *why)
+{
+    char path[64];
+    mkdir(PATH_RUN, 0755); /* there most often */
+    lock_path(number, path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EEXIST ? message_set(why, -EBUSY, "/dev/nbd%u was taken", number)
+                               : message_errno(why, -errno, "cannot make %s", path);
+    ssize_t size = write(fd, tag, strlen(tag));
+    close(fd);
+    if (size == (ssize_t)strlen(tag))
+        return 0;
+    unlink(path);
+    return message_set(why, -ENOSPC, "cannot write %s", path);
+}
+
+static void lock_drop(unsigned number, const char *tag)
+{
+    char path[64], holder[128] = "";
+    lock_path(number, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t size = read(fd, holder, sizeof(holder) - 1);
+    close(fd);
+    if (size >= 0 && strcmp(holder, tag) == 0)
+        unlink(path);
+}
+
 int nbd_choose(unsigned *number, struct message *why)
 {
     char path[64];
@@ -72,7 +118,7 @@ int nbd_choose(unsigned *number, struct message *why)
                                    i);
             break;
         }
-        if (!nbd_used(i)) {
+        if (!nbd_used(i) && !lock_exists(i)) {
             *number = i;
             return 0;
         }
@@ -95,7 +141,8 @@ static int wait_ready(unsigned number, const struct host_image *image, struct me
                : message_set(why, -EBUSY, "/dev/nbd%u was taken by another program", number);
 }
 
-int nbd_make(unsigned number, const struct host_image *image, dev_t *device, struct message *why)
+static int serve(unsigned number, const struct host_image *image, dev_t *device,
+                 struct message *why)
 {
     char path[32], connect[48], socket[64], tag[96], read_only[] = "--read-only";
     snprintf(path, sizeof(path), "/dev/nbd%u", number);
@@ -120,7 +167,6 @@ int nbd_make(unsigned number, const struct host_image *image, dev_t *device, str
 
     if (file == NULL)
         return message_errno(why, -ENOMEM, "cannot serve %s", image->path);
-    mkdir(PATH_RUN, 0755); /* there most often; qemu-nbd says it if not */
     int rc = run_program(argv, environ, image->patience_ms, why);
     free(file);
     if (rc == -ENOENT)
@@ -140,7 +186,18 @@ int nbd_make(unsigned number, const struct host_image *image, dev_t *device, str
     return rc;
 }
 
-int nbd_free(unsigned number, const char *tag, unsigned patience_ms, struct message *why)
+int nbd_make(unsigned number, const struct host_image *image, dev_t *device, struct message *why)
+{
+    int rc = lock_take(number, image->tag, why);
+    if (rc != 0)
+        return rc;
+    rc = serve(number, image, device, why);
+    if (rc == -EBUSY) /* another number is tried, and this one forgotten */
+        lock_drop(number, image->tag);
+    return rc;
+}
+
+static int disconnect(unsigned number, const char *tag, unsigned patience_ms, struct message *why)
 {
     if (!nbd_used(number) || !nbd_has_tag(number, tag))
         return 0;
@@ -161,4 +218,12 @@ int nbd_free(unsigned number, const char *tag, unsigned patience_ms, struct mess
         if (host_now_ms() >= end)
             return message_set(why, -ETIMEDOUT, "qemu-nbd does not let %s go", path);
     return 0;
+}
+
+int nbd_free(unsigned number, const char *tag, unsigned patience_ms, struct message *why)
+{
+    int rc = disconnect(number, tag, patience_ms, why);
+    if (rc == 0)
+        lock_drop(number, tag);
+    return rc;
 }

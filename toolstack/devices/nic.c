@@ -97,7 +97,6 @@ static void write_back(struct batch *batch, const struct device_place *place,
     batch_write(batch, back, "handle", "%u", place->id);
     batch_write(batch, back, "mac", "%s", mac);
     batch_write(batch, back, "type", "vif");
-    batch_write(batch, back, "trusted", "%d", !nic->untrusted);
     if (nic->bridge != NULL)
         batch_write(batch, back, "bridge", "%s", nic->bridge);
     if (nic->ip != NULL)
@@ -124,6 +123,7 @@ static void write_front(struct batch *batch, const struct device_place *place,
     batch_write(batch, front, "backend-id", "0");
     batch_write(batch, front, "state", "%d", XenbusStateInitialising);
     batch_write(batch, front, "handle", "%u", place->id);
+    batch_write(batch, front, "trusted", "%d", !nic->untrusted);
     batch_write(batch, front, "mac", "%s", mac);
     if (nic->ip != NULL)
         batch_write(batch, front, "ip", "%s", nic->ip);
@@ -150,7 +150,7 @@ static int write_nodes(struct devices *devices, const struct device_place *place
 
 static int wait_interface(struct devices *devices, const char *name, struct message *why)
 {
-    uint64_t end = host_now_ms() + device_patience(devices);
+    uint64_t end = host_now_ms() + device_host_patience(devices);
     for (unsigned step = 0; !host_interface_exists(name); host_pause(&step))
         if (host_now_ms() >= end)
             return message_set(why, -ETIMEDOUT, "netback does not make the interface %s", name);

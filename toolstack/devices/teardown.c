@@ -21,7 +21,7 @@ static void error_path(const struct device_place *place, char path[NODE_PATH_SIZ
 int device_wait_backend(struct devices *devices, const struct device_place *place,
                         struct message *why)
 {
-    uint64_t end = host_now_ms() + device_patience(devices);
+    uint64_t end = host_now_ms() + device_host_patience(devices);
     for (unsigned step = 0;; host_pause(&step)) {
         int state = node_state(devices, place->back);
         if (state >= XenbusStateInitWait && state <= XenbusStateConnected)
@@ -103,7 +103,7 @@ static int wait_gone(struct devices *devices, const struct device_place *place, 
 {
     char name[NODE_PATH_SIZE];
     snprintf(name, sizeof(name), "%s-%u-%u", kind_names[place->kind], place->domid, place->id);
-    uint64_t end = host_now_ms() + device_patience(devices);
+    uint64_t end = host_now_ms() + device_host_patience(devices);
     for (unsigned step = 0; host_backend_exists(name); host_pause(&step))
         if (host_now_ms() >= end)
             return message_set(why, -ETIMEDOUT, "the back-end does not let its device %s go", name);
