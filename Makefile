@@ -17,7 +17,7 @@ NM ?= nm
 OBJCOPY ?= objcopy
 
 # Variables that the scripts of `make run` and `make test` read (docs/building.md).
-export CPUS MEMORY ARGS HVARGS DISK BATCH NATIVE QEMU PATIENCE THREADS
+export CPUS MEMORY ARGS HVARGS DISK BATCH NATIVE QEMU PATIENCE THREADS JOB GUEST
 
 # Tests run the debug build: assertions, lock-order checks and the audit are in.
 ifneq ($(filter test fuzz test-on-xen,$(MAKECMDGOALS)),)
@@ -242,6 +242,51 @@ $B/pvwatchd $B/pvwatchd-static: $(WATCHD_OBJ) $B/lib/libxenctrl.a
 	$(call say,LD,$@)
 	$Q $(CC) $(PVCTL_LDFLAGS) -o $@ $^ -lxenstore $(XEN_LIBS) -ljson-c $(UNPACK_LIBS)
 
+# --- installation (docs/installing.md) ------------------------------------------------------------
+# `make install` compiles nothing that is there, so it can be run as root after `make` as a user.
+
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+LIBEXECDIR ?= $(PREFIX)/lib/paravane
+INCLUDEDIR ?= $(PREFIX)/include/paravane
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/paravane
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+SYSCONFDIR ?= /etc
+BOOTDIR ?= /boot
+
+INSTALLED_PROGRAMS := $(addprefix $B/,pvctl pvstored pvconsoled pvwatchd pvunpack)
+
+# One line for each file: mode, where to, what. What is in @AT@ signs is replaced in texts; settings
+# (in $(SYSCONFDIR)/default) that are there are left alone.
+define INSTALLED
+$(foreach f,$(INSTALLED_PROGRAMS),0755 $(SBINDIR)/$(notdir $f) $f)
+0644 $(BOOTDIR)/paravane $O/paravane
+$(foreach f,$(LIBXENCTRL_FILES),0644 $(LIBEXECDIR)/$(notdir $f) $f)
+$(foreach f,$(LIBXENCTRL_PKGCONFIG),0644 $(LIBEXECDIR)/pkgconfig/$(notdir $f) $f)
+$(foreach f,$(LIBXENCTRL_HEADERS),0644 $(INCLUDEDIR)/$(notdir $f) $f)
+$(foreach f,host guests kernels,0755 $(LIBEXECDIR)/$f toolstack/install/$f)
+$(foreach f,$(wildcard toolstack/install/systemd/*),0644 $(UNITDIR)/$(notdir $f) $f)
+$(foreach f,$(wildcard docs/man/*.[1-8]),0644 $(MANDIR)/man$(patsubst .%,%,$(suffix $f))/$(notdir $f) $f)
+$(foreach f,LICENSE $(wildcard docs/*.md),0644 $(DOCDIR)/$(notdir $f) $f)
+0644 $(COMPLETIONDIR)/pvctl toolstack/pvctl/pvctl.bash
+0755 $(SYSCONFDIR)/grub.d/20_linux_paravane toolstack/install/grub/20_linux_paravane
+0644 $(SYSCONFDIR)/default/grub.d/paravane.cfg toolstack/install/grub/paravane.cfg
+0755 $(SYSCONFDIR)/kernel/postrm.d/zy-paravane toolstack/install/grub/kernel-postrm
+0644 $(SYSCONFDIR)/default/paravane toolstack/install/default
+endef
+
+INSTALL = toolstack/install/files $1 '$(DESTDIR)' 'SBINDIR=$(SBINDIR)' 'LIBEXEC=$(LIBEXECDIR)' \
+	'SYSCONFDIR=$(SYSCONFDIR)' 'BOOTDIR=$(BOOTDIR)'
+
+.PHONY: install uninstall
+install: $O/paravane $(INSTALLED_PROGRAMS) $(LIBXENCTRL_FILES)
+	$Q printf '%s\n' $(strip $(INSTALLED)) | paste -d ' ' - - - | $(call INSTALL,add)
+
+uninstall:
+	$Q printf '%s\n' $(strip $(INSTALLED)) | paste -d ' ' - - - | $(call INSTALL,remove)
+
 # --- unit tests ---------------------------------------------------------------------------------
 # A test program is tests/unit/test_NAME.c. What it is linked with, it says in lines of its own:
 #   links: hypervisor/core/heap.c hypervisor/core/lib.c
@@ -360,6 +405,16 @@ $C/%/guest-initrd.cpio: $B/cache/linux-%/.version $B/cache/busybox-static/.versi
 	$(call say,CPIO,$@)
 	$Q $(CD)/mkinitramfs $(<D) $B/cache/busybox-static $(CD)/guest $@
 
+# What `make run` boots: the main job's guests are Debian's kernel as its package has it.
+$C/%/initramfs-run.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-initrd.cpio $C/%/bzImage \
+		$(CD)/mkarchive
+	$(call say,CPIO,$@)
+	$Q $(CD)/mkarchive $< $@ guests/vmlinuz=$C/$*/bzImage guests/initrd=$C/$*/guest-initrd.cpio
+
+# The disk of `make run GUEST=debian`; what debootstrap downloads takes a while, so it is kept.
+$B/cache/guest-debian-%.ext4: $B/cache/linux-%/.version $(CD)/mkdebian
+	$Q $(CD)/mkdebian $(<D) $@
+
 # For tests with guests: programs and scripts of the control domain in /tests, guests in /guests.
 DOMAIN_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/system/domains/*.c))
 DOMAIN_SCRIPTS := $(filter-out %.c %.h,$(wildcard tests/system/domains/*))
@@ -431,7 +486,11 @@ CONTROL_DOMAIN := $(addprefix $C/$(KERNEL)/,bzImage vmlinux initramfs.cpio)
 .PHONY: control-domain run iso
 control-domain: $(CONTROL_DOMAIN)
 
-run: $(if $(HYPERVISOR),,$O/paravane) $(CONTROL_DOMAIN)
+ifneq ($(filter-out debian,$(GUEST)),)
+$(error GUEST=$(GUEST): there is only GUEST=debian)
+endif
+run: $(if $(HYPERVISOR),,$O/paravane) $(CONTROL_DOMAIN) $C/$(KERNEL)/initramfs-run.cpio \
+		$(GUEST:%=$B/cache/guest-%-$(KERNEL).ext4)
 	$Q HYPERVISOR=$(or $(HYPERVISOR),$O/paravane) KERNEL=$(KERNEL) tests/system/run
 
 # A bootable image for BIOS and UEFI: GRUB, hypervisor, kernel, initramfs.
@@ -571,7 +630,7 @@ SYSTEM_TESTS := $(sort $(wildcard tests/system/*.t))
 # Those with guests need more files.
 DOMAIN_TESTS := $(shell grep -lw 'scenario.domains' $(SYSTEM_TESTS) /dev/null)
 # The long ones first, or the last of them would run alone at the end.
-LONG_TESTS := $(filter $(addprefix %/,boot-memory.t boot-cpus.t iso.t stress.t),$(SYSTEM_TESTS))
+LONG_TESTS := $(filter $(addprefix %/,boot-memory.t boot-cpus.t iso.t stress.t run.t),$(SYSTEM_TESTS))
 TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)) $(FUZZ_TESTS) $(GUEST_TESTS) $(UNIT_BIN)
 ifdef T
 TESTS := $(filter %/test_$T %/$T.t,$(TESTS))
@@ -592,6 +651,8 @@ TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
 	$(if $(filter $(DOMAIN_TESTS),$(TESTS)),$C/$(KERNEL)/initramfs-domains.cpio) \
 	$(if $(filter %/xenctrl.t,$(TESTS)),$C/$(KERNEL)/initramfs-xenctrl.cpio $B/bench/xen) \
 	$(if $(filter %/xenctrl-abi.t,$(TESTS)),$(LIBXENCTRL_FILES)) \
+	$(if $(filter %/run.t,$(TESTS)),$C/$(KERNEL)/initramfs-run.cpio) \
+	$(if $(filter %/install.t,$(TESTS)),$(INSTALLED_PROGRAMS) $(LIBXENCTRL_FILES)) \
 	$(if $(filter %/iso.t,$(TESTS)),$(if $(HYPERVISOR),,$O/paravane.iso))
 endif
 
@@ -675,7 +736,7 @@ docs:
 DEPS := gcc libc6-dev binutils libxen-dev libjson-c-dev libncurses-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev \
 	cpio kmod xz-utils qemu-system-x86 python3
 ifneq ($(filter iso test deps,$(MAKECMDGOALS)),)
-DEPS += perl grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf
+DEPS += perl pkg-config grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools ovmf
 endif
 ifneq ($(filter test deps,$(MAKECMDGOALS)),)
 DEPS += qemu-utils dmsetup
@@ -685,6 +746,9 @@ DEPS += newlib-source perl
 endif
 ifneq ($(filter test fuzz-toolstack deps,$(MAKECMDGOALS)),)
 DEPS += clang libclang-rt-14-dev python3
+endif
+ifneq ($(filter deps,$(MAKECMDGOALS))$(GUEST),)
+DEPS += debootstrap e2fsprogs
 endif
 ifneq ($(filter check deps,$(MAKECMDGOALS)),)
 DEPS += clang clang-format clang-tidy cppcheck
@@ -726,6 +790,7 @@ help:
 
 #: make             build/paravane, the hypervisor; build/pvunpack, pvstored, pvctl
 #: make run         boot Debian's kernel on it in QEMU, up to a shell
+#: make run GUEST=debian: a guest with a Debian system, up to its login
 #: make run BATCH=1 boot, check the machine, switch off; exit status 0 or 1
 #: make test        every test; T=NAME: one
 #: make unit        the tests that need no QEMU; T=NAME: one
@@ -737,6 +802,7 @@ help:
 #: make docs        what is generated of docs/
 #: make guest       build a small guest from PROGRAM=FILE.c; run-guest: and boot it in QEMU
 #: make iso         build/paravane.iso, bootable by BIOS and UEFI
+#: make install     hypervisor, programs, units, GRUB's entries; DESTDIR=, PREFIX=/usr/local; uninstall
 #: make deps        install by apt what all of this needs
 #: make clean       remove what was built; distclean: and what was downloaded
 #:
