@@ -5,6 +5,7 @@
  * A CPU may hold a vCPU's floating-point, segment and debug registers as long as it runs no other
  * one: what is read must be the true ones all the same.
  */
+#include <cpuid.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -12,7 +13,13 @@
 #include "four_ways.h"
 #include "tiny_guest.h"
 
-extern const char tiny_guest[], tiny_guest_loop[], tiny_guest_loop_end[], tiny_guest_end[];
+extern const char tiny_guest[], tiny_guest_end[], tiny_guest_kernel[], tiny_guest_kernel_end[],
+    tiny_guest_user[], tiny_guest_user_end[], tiny_guest_syscall[];
+
+static uint64_t guest_address(const char *symbol)
+{
+    return (uint64_t)TINY_VA(TINY_CODE) + (uint64_t)(symbol - tiny_guest);
+}
 
 #define PRESENT  0x01ull
 #define WRITABLE 0x02ull
@@ -57,6 +64,14 @@ static bool write_tables(const struct tiny *t)
            check_is(xc_mmuext_op(t->xch, &pin, 1, t->domid), 0, "its page tables are pinned");
 }
 
+/* CPUID leaf 7: the guest's CPUs have what the control domain's have. */
+static uint32_t may_write_bases(void)
+{
+    unsigned a, b = 0, c, d;
+
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_FSGSBASE;
+}
+
 static void xmm_pattern(unsigned n, uint8_t out[16])
 {
     for (unsigned i = 0; i < 16; i++)
@@ -67,13 +82,14 @@ static bool write_contents(const struct tiny *t)
 {
     static char code[XC_PAGE_SIZE], data[XC_PAGE_SIZE];
     sched_shutdown_t shutdown = {.reason = SHUTDOWN_reboot};
-    uint32_t mxcsr = TINY_MXCSR;
+    uint32_t mxcsr = TINY_MXCSR, fsgsbase = may_write_bases();
     uint16_t fcw = TINY_FCW;
 
     memcpy(code, tiny_guest, (size_t)(tiny_guest_end - tiny_guest));
     memcpy(data + AT_SHUTDOWN, &shutdown, sizeof(shutdown));
     memcpy(data + AT_MXCSR, &mxcsr, sizeof(mxcsr));
     memcpy(data + AT_FCW, &fcw, sizeof(fcw));
+    memcpy(data + AT_FSGSBASE, &fsgsbase, sizeof(fsgsbase));
     for (unsigned i = 0; i < 16; i++)
         xmm_pattern(i, (uint8_t *)data + AT_XMM + i * 16);
     return write_page(t, TINY_CODE, code) && write_page(t, TINY_DATA, data);
@@ -89,6 +105,8 @@ static void set_entry_point(const struct tiny *t, vcpu_guest_context_x86_64_t *c
     c->user_regs.ss = FLAT_KERNEL_SS_X86_64;
     c->kernel_ss = FLAT_KERNEL_SS_X86_64;
     c->ctrlreg[3] = t->mfn[0] << XC_PAGE_SHIFT;
+    c->ctrlreg[1] = c->ctrlreg[3]; /* the user's page tables */
+    c->syscall_callback_eip = guest_address(tiny_guest_syscall);
     c->flags = VGCF_in_kernel_X86_64 | VGCF_online_X86_64;
 }
 
@@ -127,14 +145,21 @@ static void wait_a_moment(void)
 /* Until the word has another value. */
 static bool wait_change(const struct tiny *t, unsigned at, uint64_t from)
 {
-    for (int i = 0; i < 15000 && word(t, at) == from; i++)
+    for (int i = 0; i < 5000 && word(t, at) == from; i++)
         wait_a_moment();
     return word(t, at) != from;
 }
 
+static bool wait_for(const struct tiny *t, unsigned at, uint64_t value)
+{
+    for (int i = 0; i < 5000 && word(t, at) != value; i++)
+        wait_a_moment();
+    return word(t, at) == value;
+}
+
 static bool wait_shutdown(const struct tiny *t, xc_dominfo_t *info)
 {
-    for (int i = 0; i < 15000; i++) {
+    for (int i = 0; i < 5000; i++) {
         if (xc_domain_getinfo(t->xch, t->domid, 1, info) != 1 || info->shutdown || info->crashed)
             return true;
         wait_a_moment();
@@ -144,26 +169,39 @@ static bool wait_shutdown(const struct tiny *t, xc_dominfo_t *info)
 
 /* ---- Registers ---------------------------------------------------------------------------- */
 
-static void check_general(const cpu_user_regs_x86_64_t *r)
+/* Where a guest is: in which loop, with which stack. */
+struct place {
+    const char *loop, *end;
+    uint64_t stack;
+    bool in_kernel;
+};
+
+static const struct place in_kernel = {tiny_guest_kernel, tiny_guest_kernel_end, TINY_STACK_TOP,
+                                       true};
+static const struct place in_user = {tiny_guest_user, tiny_guest_user_end, TINY_USER_STACK_TOP,
+                                     false};
+
+static const uint8_t outside[16] = "changed outside";
+
+static void check_general(const cpu_user_regs_x86_64_t *r, const struct place *place)
 {
     const uint64_t found[] = {r->rax, r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp, 0,
                               r->r8,  r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14, r->r15};
-    uint64_t loop = (uint64_t)TINY_VA(TINY_CODE) + (uint64_t)(tiny_guest_loop - tiny_guest);
-    uint64_t end = (uint64_t)TINY_VA(TINY_CODE) + (uint64_t)(tiny_guest_loop_end - tiny_guest);
     int wrong = 0;
 
     for (unsigned i = 0; i < 16; i++)
         if (i != 7 && found[i] != (uint64_t)TINY_REGISTER(i) && ++wrong)
             printf("# register %u is %#llx\n", i, (unsigned long long)found[i]);
     check_is(wrong, 0, "the general registers are those that it loaded");
-    check(r->rip >= loop && r->rip < end, "it is in its loop");
-    check_is((long long)r->rsp, TINY_STACK_TOP, "its stack pointer is where it was");
+    check(r->rip >= guest_address(place->loop) && r->rip < guest_address(place->end),
+          "it is in its loop");
+    check_is((long long)r->rsp, (long long)place->stack, "its stack pointer is where it was");
     check_is((long long)(r->rflags & 0x202), 0x202, "its interrupts are on");
-    check(r->cs == FLAT_KERNEL_CS_X86_64 && r->ss == FLAT_KERNEL_SS_X86_64,
-          "its segments are the kernel's");
+    /* The flat segments of kernel and user are the same. */
+    check(r->cs == FLAT_USER_CS64 && r->ss == FLAT_USER_SS64, "its segments are flat");
 }
 
-static void check_fpu(const vcpu_guest_context_x86_64_t *c)
+static void check_fpu(const vcpu_guest_context_x86_64_t *c, const struct place *place)
 {
     const uint8_t *image = (const uint8_t *)&c->fpu_ctxt;
     uint8_t wanted[16];
@@ -178,25 +216,32 @@ static void check_fpu(const vcpu_guest_context_x86_64_t *c)
     check_is(mxcsr, TINY_MXCSR, "so is MXCSR");
     for (unsigned i = 0; i < 16; i++) {
         xmm_pattern(i, wanted);
+        if (i == 1 && !place->in_kernel) /* it was changed before it went there */
+            memcpy(wanted, outside, sizeof(wanted));
         wrong += memcmp(image + FXSAVE_XMM + i * 16, wanted, 16) != 0;
     }
     check_is(wrong, 0, "so are the XMM registers");
 }
 
-static void check_context(const struct tiny *t, const vcpu_guest_context_x86_64_t *c)
+static void check_context(const struct tiny *t, const vcpu_guest_context_x86_64_t *c,
+                          const struct place *place)
 {
-    check_general(&c->user_regs);
-    check_fpu(c);
+    const uint32_t known = VGCF_in_kernel_X86_64 | VGCF_online_X86_64;
+
+    check_general(&c->user_regs, place);
+    check_fpu(c, place);
     check_is((long long)c->fs_base, TINY_FS_BASE, "so is the base of FS");
     check_is((long long)c->gs_base_kernel, TINY_GS_KERNEL, "so is the kernel's base of GS");
     check_is((long long)c->gs_base_user, TINY_GS_USER, "so is the user's base of GS");
     check_is((long long)c->debugreg[0], TINY_DEBUG_VA, "so is DR0");
     check_is((long long)c->debugreg[7], TINY_DEBUG_ENABLE, "so is DR7");
-    check(c->ctrlreg[3] == t->mfn[0] << XC_PAGE_SHIFT, "its page tables are those that it has");
+    check(c->ctrlreg[3] == t->mfn[0] << XC_PAGE_SHIFT && c->ctrlreg[1] == c->ctrlreg[3],
+          "its page tables are those that it has");
     check_is((long long)c->kernel_sp, TINY_STACK_TOP, "its kernel's stack is told");
-    check((c->flags & (VGCF_in_kernel_X86_64 | VGCF_online_X86_64)) ==
-              (VGCF_in_kernel_X86_64 | VGCF_online_X86_64),
-          "it is in its kernel, and online");
+    check(c->syscall_callback_eip == guest_address(tiny_guest_syscall),
+          "its entry of system calls is told");
+    check_is(c->flags & known, VGCF_online_X86_64 | (place->in_kernel ? VGCF_in_kernel_X86_64 : 0),
+             "it is where it is, and online");
 }
 
 /* ---- Running ------------------------------------------------------------------------------ */
@@ -206,14 +251,13 @@ static void test_paused(const struct tiny *t)
     vcpu_guest_context_any_t context;
     uint64_t count;
 
-    check(wait_change(t, AT_STATE, 0), "it runs");
     check_is(xc_domain_pause(t->xch, t->domid), 0, "it is paused");
     count = word(t, AT_COUNTER);
     wait_a_moment();
     check(word(t, AT_COUNTER) == count, "it counts no more");
     memset(&context, 0, sizeof(context));
     check_is(xc_vcpu_getcontext(t->xch, t->domid, 0, &context), 0, "its registers are read");
-    check_context(t, &context.x64);
+    check_context(t, &context.x64, &in_kernel);
     check(xc_translate_foreign_address(t->xch, t->domid, 0, TINY_VA(TINY_DATA)) ==
               t->mfn[TINY_DATA],
           "its page tables are read");
@@ -225,7 +269,7 @@ static void test_paused(const struct tiny *t)
     check(wait_change(t, AT_COUNTER, count), "it counts again");
     check_is(xc_vcpu_getcontext(t->xch, t->domid, 0, &context), 0,
              "its registers are read while it runs");
-    check_context(t, &context.x64);
+    check_context(t, &context.x64, &in_kernel);
 }
 
 static void test_moved(const struct tiny *t)
@@ -247,26 +291,43 @@ static void test_moved(const struct tiny *t)
     free(map);
 }
 
+/* It goes to its user mode when it notices. */
 static void test_changed(const struct tiny *t)
 {
-    uint8_t changed[16] = "changed outside";
     vcpu_guest_context_any_t context;
-    xc_dominfo_t info;
 
     check_is(xc_domain_pause(t->xch, t->domid), 0, "it is paused again");
     check_is(xc_vcpu_getcontext(t->xch, t->domid, 0, &context), 0, "its registers are read again");
     context.x64.user_regs.r15 = TINY_NOTICE;
     context.x64.user_regs.r14 = 0x1234567890abcdefull;
-    memcpy((uint8_t *)&context.x64.fpu_ctxt + FXSAVE_XMM + 16, changed, sizeof(changed));
+    memcpy((uint8_t *)&context.x64.fpu_ctxt + FXSAVE_XMM + 16, outside, sizeof(outside));
     context.x64.flags |= VGCF_I387_VALID;
     check_is(xc_vcpu_setcontext(t->xch, t->domid, 0, &context), 0, "three are changed");
     check_is(xc_domain_unpause(t->xch, t->domid), 0, "it is unpaused again");
+    check(wait_for(t, AT_STATE, STATE_USER), "it notices one, and goes to its user mode");
+    check(word(t, AT_R14) == 0x1234567890abcdefull, "it has seen the second");
+    check(memcmp((const void *)(t->data + AT_XMM1), outside, sizeof(outside)) == 0,
+          "it has seen the third");
+}
+
+static void test_user(const struct tiny *t)
+{
+    vcpu_guest_context_any_t context;
+    xc_dominfo_t info;
+
+    check_is(xc_vcpu_getcontext(t->xch, t->domid, 0, &context), 0,
+             "its registers are read while it is in its user mode");
+    check_context(t, &context.x64, &in_user);
+    check_is(xc_domain_pause(t->xch, t->domid), 0, "it is paused there");
+    check_is(xc_vcpu_getcontext(t->xch, t->domid, 0, &context), 0, "its registers are read there");
+    check_context(t, &context.x64, &in_user);
+    context.x64.user_regs.r15 = TINY_NOTICE;
+    check_is(xc_vcpu_setcontext(t->xch, t->domid, 0, &context), 0, "one is changed");
+    check_is(xc_domain_unpause(t->xch, t->domid), 0, "it goes on");
     check(wait_shutdown(t, &info) && info.shutdown && !info.crashed &&
               info.shutdown_reason == SHUTDOWN_reboot,
-          "it notices one, and shuts down for its own reason");
-    check(word(t, AT_R14) == 0x1234567890abcdefull, "it has seen the second");
-    check(memcmp((const void *)(t->data + AT_XMM1), changed, sizeof(changed)) == 0,
-          "it has seen the third");
+          "it notices, and its kernel shuts it down for its own reason");
+    check(word(t, AT_STATE) == STATE_DONE, "by its entry of system calls");
 }
 
 void test_running(xc_interface *xch)
@@ -277,9 +338,12 @@ void test_running(xc_interface *xch)
         return;
     if (build(&t)) {
         check_is(xc_domain_unpause(xch, t.domid), 0, "it is started");
-        test_paused(&t);
-        test_moved(&t);
-        test_changed(&t);
+        if (check(wait_for(&t, AT_STATE, STATE_KERNEL), "it runs")) {
+            test_paused(&t);
+            test_moved(&t);
+            test_changed(&t);
+            test_user(&t);
+        }
     }
     if (t.data != NULL)
         munmap((void *)t.data, XC_PAGE_SIZE);

@@ -14,15 +14,23 @@
 #define TINY_CODE   4
 #define TINY_STACK  5
 #define TINY_DATA   6
+#define TINY_USER   7
 #define TINY_FRAMES 8
 
-#define TINY_STACK_TOP TINY_VA(TINY_STACK + 1)
+#define TINY_STACK_TOP      TINY_VA(TINY_STACK + 1)
+#define TINY_USER_STACK_TOP TINY_VA(TINY_USER + 1)
+
+/* In AT_STATE. */
+#define STATE_KERNEL 1 /* in the loop of the kernel */
+#define STATE_USER   2 /* in the loop of the user */
+#define STATE_DONE   3
 
 /* In the data page. */
 #define AT_COUNTER  0x000
 #define AT_STATE    0x008
 #define AT_R14      0x010 /* when the guest had noticed TINY_NOTICE */
-#define AT_XMM1     0x020
+#define AT_XMM1     0x020 /* the same */
+#define AT_FSGSBASE 0x018 /* not 0: it may write the bases of FS and GS itself */
 #define AT_SHUTDOWN 0x030 /* sched_shutdown */
 #define AT_MXCSR    0x038
 #define AT_FCW      0x03c
@@ -34,7 +42,7 @@
 #define TINY_FS_BASE      0x0000000012345000
 #define TINY_GS_USER      0x0000000023456000
 #define TINY_GS_KERNEL    0x0000000034567000
-#define TINY_DEBUG_VA     TINY_VA(7)
+#define TINY_DEBUG_VA     TINY_VA(TINY_USER)
 #define TINY_DEBUG_ENABLE 0x401  /* DR7: break on execution at DR0; bit 10 is always set */
 #define TINY_MXCSR        0x3f80 /* round down */
 #define TINY_FCW          0x077f /* the same for x87 */
