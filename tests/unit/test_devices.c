@@ -9,6 +9,7 @@
  * each single step, after the tool's death at each, and whatever the guest does.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "device_world.h"
 #include "tap.h"
@@ -163,6 +164,29 @@ static void check_sharing(void)
     devices_destroy(&devices, 7, &why);
     devices_destroy(&devices, 8, &why);
     ok(nothing_left(), "nothing is left");
+}
+
+/* How long a driver is waited for that never comes, and a guest that never answers. */
+static void check_patience(const char *variable, unsigned driver_ms, unsigned guest_ms)
+{
+    begin();
+    devices.patience_ms = 0;
+    if (variable != NULL)
+        setenv("PARAVANE_PATIENCE", variable, 1);
+    world.no_drivers = true;
+    attach_disk("/images/web,raw,xvda,w", 7);
+    ok(world.now_ms >= driver_ms && world.now_ms < driver_ms + 1000, "a driver has %u ms",
+       driver_ms);
+    begin();
+    devices.patience_ms = 0;
+    attach_disk("/images/web,raw,xvda,w", 7);
+    connect_disk();
+    world.guest = GUEST_DEAF;
+    uint64_t start = world.now_ms;
+    is(disk_detach(&devices, 7, XVDA, false, &why), -EBUSY, "a guest that is deaf");
+    ok(world.now_ms - start >= guest_ms && world.now_ms - start < guest_ms + 1000, "has %u ms",
+       guest_ms);
+    unsetenv("PARAVANE_PATIENCE");
 }
 
 static void check_drivers(void)
@@ -427,6 +451,11 @@ int main(void)
     check_images();
     check_sharing();
     check_drivers();
+    check_patience(NULL, 60000, 10000);
+    check_patience("2", 60000, 2000);
+    check_patience("90", 90000, 90000);
+    check_patience("0", 60000, 10000);
+    check_patience("4000", 60000, 10000);
     check_guests();
     check_nics();
     check_bad_nics();
