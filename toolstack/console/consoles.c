@@ -86,14 +86,6 @@ static void serve_all(struct consoles *consoles, struct console_list *list)
     }
 }
 
-static void forget(struct consoles *consoles, struct console *c, struct console_list *list)
-{
-    leave_queue(consoles, c);
-    TAILQ_REMOVE(list, c, all);
-    console_close(c);
-    free(c);
-}
-
 void consoles_turn(struct consoles *consoles)
 {
     uint64_t now = now_ms();
@@ -106,8 +98,11 @@ void consoles_turn(struct consoles *consoles)
     }
     for (c = TAILQ_FIRST(&consoles->gone); c != NULL; c = next) {
         next = TAILQ_NEXT(c, all);
-        if (console_finished(c, now))
-            forget(consoles, c, &consoles->gone);
+        if (!console_finished(c, now))
+            continue;
+        TAILQ_REMOVE(&consoles->gone, c, all);
+        console_close(c);
+        free(c);
     }
 }
 
@@ -126,8 +121,7 @@ void consoles_events(struct consoles *consoles)
     int port;
 
     while ((port = xen_next_event(consoles->host.xen)) >= 0) {
-        TAILQ_FOREACH(c, &consoles->all, all)
-        {
+        for (c = TAILQ_FIRST(&consoles->all); c != NULL; c = TAILQ_NEXT(c, all)) {
             if (c->port != port)
                 continue;
             c->masked = true;
@@ -141,8 +135,7 @@ void consoles_noticed(struct consoles *consoles, int notice)
 {
     struct console *c;
 
-    TAILQ_FOREACH(c, &consoles->all, all)
-    {
+    for (c = TAILQ_FIRST(&consoles->all); c != NULL; c = TAILQ_NEXT(c, all)) {
         if (c->terminal.notice != notice)
             continue;
         console_look(c);
@@ -237,13 +230,15 @@ static void welcome(struct consoles *consoles, struct xs_handle *xs, const struc
     if (!nodes_read(xs, info->domid, &nodes))
         return;
     struct console *c = calloc(1, sizeof(*c));
-    int rc = c == NULL ? message_set(&why, -ENOMEM, "no memory for a console") : 0;
-    if (rc == 0) {
-        c->host = &consoles->host;
-        c->domid = info->domid;
-        memcpy(c->handle, info->handle, sizeof(c->handle));
-        rc = open_console(consoles, c, &nodes, &why);
+    if (c == NULL) {
+        nodes_free(&nodes);
+        complain(consoles, info->domid, "no memory for a console");
+        return;
     }
+    c->host = &consoles->host;
+    c->domid = info->domid;
+    memcpy(c->handle, info->handle, sizeof(c->handle));
+    int rc = open_console(consoles, c, &nodes, &why);
     nodes_free(&nodes);
     if (rc) {
         complain(consoles, info->domid, why.text);
@@ -335,8 +330,7 @@ void consoles_tell(struct consoles *consoles, struct xs_handle *xs)
 {
     struct console *c;
 
-    TAILQ_FOREACH(c, &consoles->all, all)
-    {
+    for (c = TAILQ_FIRST(&consoles->all); c != NULL; c = TAILQ_NEXT(c, all)) {
         nodes_tell(xs, c->domid, c->terminal.path);
     }
 }
@@ -345,8 +339,7 @@ void consoles_reopen_logs(struct consoles *consoles)
 {
     struct console *c;
 
-    TAILQ_FOREACH(c, &consoles->all, all)
-    {
+    for (c = TAILQ_FIRST(&consoles->all); c != NULL; c = TAILQ_NEXT(c, all)) {
         if (c->record != NULL)
             record_reopen(c->record);
     }
@@ -363,13 +356,21 @@ void consoles_open(struct consoles *consoles, const struct daemon_options *optio
     TAILQ_INIT(&consoles->later);
 }
 
+static void close_all(struct console_list *list)
+{
+    struct console *c, *next;
+
+    for (c = TAILQ_FIRST(list); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, all);
+        console_close(c);
+        free(c);
+    }
+}
+
 /* Guests go on; what they write waits on their rings for the next process. */
 void consoles_close(struct consoles *consoles)
 {
-    struct console *c;
-
-    while ((c = TAILQ_FIRST(&consoles->all)) != NULL)
-        forget(consoles, c, &consoles->all);
-    while ((c = TAILQ_FIRST(&consoles->gone)) != NULL)
-        forget(consoles, c, &consoles->gone);
+    close_all(&consoles->all);
+    close_all(&consoles->gone);
+    consoles_open(consoles, consoles->options);
 }

@@ -59,7 +59,7 @@ static int find_frames(struct dump *dump, struct message *why)
     xencall_handle *call = xc_interface_xcall_handle(dump->xch);
     xen_pfn_t *array = xencall_alloc_buffer(call, FRAMES_AT_ONCE * sizeof(*array));
     unsigned long max = 0;
-    int rc = array == NULL || xc_maximum_ram_page(dump->xch, &max) ? -errno : 0;
+    int rc = array == NULL ? -ENOMEM : xc_maximum_ram_page(dump->xch, &max) ? -errno : 0;
 
     dump->room = dump->info.tot_pages;
     dump->frames = calloc(dump->room ? dump->room : 1, sizeof(*dump->frames));
@@ -110,8 +110,10 @@ static int name_frames(struct dump *dump, struct message *why)
     xenforeignmemory_handle *memory = xc_interface_fmem_handle(dump->xch);
     int rc = 0;
 
-    if (list == NULL || (pieces && xc_machphys_mfn_list(dump->xch, pieces, list)))
-        rc = message_errno(why, errno ? -errno : -ENOMEM, "the table of frames cannot be had");
+    if (list == NULL)
+        return message_set(why, -ENOMEM, "no memory for the table of frames");
+    if (pieces && xc_machphys_mfn_list(dump->xch, pieces, list))
+        rc = message_errno(why, -errno, "the table of frames cannot be had");
     for (uint64_t i = 0; rc == 0 && i < dump->nr_frames; i++) {
         uint64_t mfn = dump->frames[i].mfn;
 

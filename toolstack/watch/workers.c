@@ -34,30 +34,39 @@ static uint64_t now_ms(void)
 void workers_open(struct workers *workers, const struct daemon_options *options)
 {
     *workers = (struct workers){.options = options};
-    TAILQ_INIT(&workers->list);
 }
 
-static void forget(struct workers *workers, struct worker *w)
+/* Those that are done. */
+static void sweep(struct workers *workers)
 {
-    TAILQ_REMOVE(&workers->list, w, link);
-    free(w);
+    struct worker **at = &workers->first;
+
+    while (*at != NULL) {
+        struct worker *w = *at;
+
+        if (w->done) {
+            *at = w->next;
+            free(w);
+        } else {
+            at = &w->next;
+        }
+    }
 }
 
 void workers_close(struct workers *workers)
 {
-    while (!TAILQ_EMPTY(&workers->list))
-        forget(workers, TAILQ_FIRST(&workers->list));
+    for (struct worker *w = workers->first; w != NULL; w = w->next)
+        w->done = true;
+    sweep(workers);
 }
 
 void workers_add(struct workers *workers, const uint8_t uuid[16])
 {
-    struct worker *w;
+    struct worker **end = &workers->first, *w;
 
-    TAILQ_FOREACH(w, &workers->list, link)
-    {
-        if (memcmp(w->uuid, uuid, sizeof(w->uuid)) == 0)
+    for (; *end != NULL; end = &(*end)->next)
+        if (memcmp((*end)->uuid, uuid, sizeof(w->uuid)) == 0)
             return;
-    }
     w = calloc(1, sizeof(*w));
     if (w == NULL) {
         daemon_log(LOG_ERR, "no memory for a task");
@@ -65,7 +74,7 @@ void workers_add(struct workers *workers, const uint8_t uuid[16])
     }
     memcpy(w->uuid, uuid, sizeof(w->uuid));
     w->when = now_ms();
-    TAILQ_INSERT_TAIL(&workers->list, w, link);
+    *end = w;
 }
 
 /* ---- The end of one ----------------------------------------------------------------------- */
@@ -86,7 +95,7 @@ static bool leave_config(const struct task *task, char path[256])
     return good;
 }
 
-static void give_up(struct workers *workers, struct worker *w)
+static void give_up(struct worker *w)
 {
     char path[96], left[256];
     struct message why = {.file = NULL};
@@ -106,7 +115,7 @@ static void give_up(struct workers *workers, struct worker *w)
         close(lock);
     }
     unlink(path);
-    forget(workers, w);
+    w->done = true;
 }
 
 static void ended(struct workers *workers, struct worker *w, int status)
@@ -114,11 +123,11 @@ static void ended(struct workers *workers, struct worker *w, int status)
     w->pid = 0;
     workers->running--;
     if (WIFEXITED(status) && WEXITSTATUS(status) == TASK_DONE) {
-        forget(workers, w);
+        w->done = true;
     } else if (WIFEXITED(status) && WEXITSTATUS(status) == TASK_BUSY) {
         w->when = now_ms() + STARTED_AGAIN_MS;
     } else if (++w->tries >= TRIES_MAX) {
-        give_up(workers, w);
+        give_up(w);
     } else {
         w->when = now_ms() + ((uint64_t)RETRY_MS << (w->tries - 1));
     }
@@ -126,19 +135,14 @@ static void ended(struct workers *workers, struct worker *w, int status)
 
 void workers_reap(struct workers *workers)
 {
-    struct worker *w;
     int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        TAILQ_FOREACH(w, &workers->list, link)
-        {
-            if (w->pid != pid)
-                continue;
-            ended(workers, w, status);
-            break;
-        }
-    }
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (struct worker *w = workers->first; w != NULL; w = w->next)
+            if (w->pid == pid)
+                ended(workers, w, status);
+    sweep(workers);
 }
 
 /* ---- The begin of one --------------------------------------------------------------------- */
@@ -176,10 +180,8 @@ static void begin(struct workers *workers, struct worker *w)
 int workers_turn(struct workers *workers)
 {
     uint64_t now = now_ms(), next = UINT64_MAX;
-    struct worker *w;
 
-    TAILQ_FOREACH(w, &workers->list, link)
-    {
+    for (struct worker *w = workers->first; w != NULL; w = w->next) {
         if (w->when <= now && w->pid != 0) {
             daemon_log(LOG_ERR, "process %d hangs: it is killed, and another one goes on", w->pid);
             kill(w->pid, SIGKILL);

@@ -9,7 +9,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "watch/daemon.h"
@@ -17,17 +16,16 @@
 #define TASKS_GIVEN_UP PATH_STATE "/failed"
 
 struct worker {
-    TAILQ_ENTRY(worker) link;
+    struct worker *next;
     uint8_t uuid[16];
+    bool done;
     pid_t pid;      /* 0: it waits for its time */
     uint64_t when;  /* ms: to begin, or when it has taken too long */
     unsigned tries; /* that have failed */
 };
 
-TAILQ_HEAD(worker_list, worker);
-
 struct workers {
-    struct worker_list list;
+    struct worker *first;
     unsigned running;
     const struct daemon_options *options;
 };
