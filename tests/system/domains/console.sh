@@ -1,8 +1,7 @@
-#!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Guests' consoles: `pvctl console` both ways, what nobody reads, logs, daemons that are killed,
-# guests that write rubbish beside one that does not.
-. /tests/lib.sh
+# guests that write rubbish beside one that does not. Sourced behind lib.sh.
+# shellcheck shell=sh
 
 # The whole session with NAME: what is typed goes to the file in.NAME, what comes is in out.NAME.
 attach()
@@ -13,7 +12,7 @@ attach()
     eval "console_$1=$!"
 }
 
-guest()
+console_guest()
 {
     echo "name = '$1'; kernel = '/guests/obey'; memory = 16; ${2-}" >"/tmp/$1.cfg"
     check 0 '' pvctl create "/tmp/$1.cfg"
@@ -26,7 +25,7 @@ tty_of()
 
 said()
 {
-    wait_for 30 grep -q "$2" "/tmp/out.$1"
+    wait_for "${patience-30}" grep -q "$2" "/tmp/out.$1"
     ok $? "${3:-$1 says $2}" || tail -n 5 "/tmp/out.$1" "/tmp/err.$1" | diag
 }
 
@@ -38,14 +37,14 @@ restart_daemon()
 }
 
 free=$(info free_memory)
-nodes=$(store count /)
+nodes=$(store count /local)
 pidof pvconsoled >/dev/null
 ok $? "the daemon runs"
 is "$(pidof pvconsoled)" "$(cat /run/paravane/pvconsoled.pid)" "its pid file says so"
 check 1 'another pvconsoled runs' pvconsoled -F
 
 # Both ways; what was written before anybody looked is there.
-guest one
+console_guest one
 wait_for 10 test -c "$(tty_of one)"
 ok $? "its node console/tty names a terminal"
 attach one
@@ -83,7 +82,7 @@ done
 ok $? "older logs are gone"
 
 # Nobody looks: the guest is not held up, the newest is kept.
-guest two "extra = '\"flood 6000\"'"
+console_guest two "extra = '\"flood 4000\"'"
 wait_for 60 grep -q 'flood done' /var/log/paravane/console/two.log
 ok $? "a guest that nobody looks at writes as much as it likes"
 attach two
@@ -92,15 +91,15 @@ said two 'flood done' "the newest of it is kept"
 grep -q obedient /tmp/out.two
 is $? 1 "the oldest is not"
 sed -n 's/^line \([0-9]*\) .*/\1/p' /tmp/out.two >/tmp/numbers
-is "$(tail -n 1 /tmp/numbers)" 006000 "what is kept ends with the last line"
-is "$(wc -l </tmp/numbers)" $((6000 - $(sed -n '1s/^0*//p' /tmp/numbers) + 1)) "and has no gap"
+is "$(tail -n 1 /tmp/numbers)" 004000 "what is kept ends with the last line"
+is "$(wc -l </tmp/numbers)" $((4000 - $(sed -n '1s/^0*//p' /tmp/numbers) + 1)) "and has no gap"
 
 # Rubbish on one ring does not reach the other guest.
 echo "rubbish" >&4
 echo "say meanwhile" >&3
 said one '^meanwhile' "a guest beside one with rubbish on its ring is served"
 said two 'rubbish done' "the one with the rubbish is served again afterwards"
-echo "storm 3000" >&4
+echo "storm 1000" >&4
 echo "say in the storm" >&3
 said one '^in the storm' "a guest beside one that rings without end is served"
 said two 'storm done'
@@ -110,9 +109,31 @@ kill -9 "$(pidof pvstored)"
 pvstored
 echo "say without store" >&3
 said one '^without store' "consoles work on when the store is a new one"
-guest three
+console_guest three
 wait_for 10 test -c "$(tty_of three)"
 ok $? "new guests are seen by the new store, too"
+
+# A Linux guest and its shell.
+cat >/tmp/linux.cfg <<END
+name = "linux"
+kernel = "/guests/vmlinuz"
+ramdisk = "/guests/initrd"
+extra = "console=hvc0"
+memory = 160
+END
+check 0 '' pvctl create /tmp/linux.cfg
+attach linux
+exec 5>/tmp/in.linux
+patience=120
+said linux 'leaving the shell' "a Linux guest comes up to its shell"
+echo 'echo 6 times 7 is $((6 * 7))' >&5
+said linux '^6 times 7 is 42' "the shell does what is typed"
+echo 'dmesg; echo all of it' >&5
+said linux '^all of it' "a screenful more than the ring holds comes"
+echo 'exit' >&5
+wait "$console_linux"
+is $? 0 "the session ends when the guest has switched itself off"
+exec 5>&-
 
 # Ends.
 printf 'say x\035say y\n' | timeout 20 pvctl console three >/tmp/out.three
@@ -127,13 +148,12 @@ wait "$console_one"
 is $? 0 "a session ends with its guest"
 said one '^last words'
 exec 3>&- 4>&-
-for name in one two three; do
+for name in one two three linux; do
     pvctl destroy $name 2>/dev/null
 done
 wait "$console_two"
-wait_for 10 test "$(store count /)" = "$nodes"
-is "$(store count /)" "$nodes" "the store has the nodes that it had"
+wait_for 10 test "$(store count /local)" = "$nodes"
+is "$(store count /local)" "$nodes" "the store has the nodes that it had"
 wait_for 10 test "$(info free_memory)" = "$free"
 is "$(info free_memory)" "$free" "all memory is free again"
 is "$(ls /dev/pts | grep -c '[0-9]')" 0 "no pty is left"
-finish
