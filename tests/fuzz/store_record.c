@@ -114,10 +114,12 @@ static void same_domains(struct domain *a, struct domain *b)
     demand(a->conn->nr_watches == b->conn->nr_watches);
     LIST_FOREACH(watch, &a->conn->watches, in_connection)
     {
+        bool found = false;
         LIST_FOREACH(other, &b->conn->watches, in_connection)
-        if (strcmp(watch->path, other->path) == 0 && strcmp(watch->token, other->token) == 0)
-            break;
-        demand(other != NULL && watch->relative == other->relative);
+        found = found ||
+                (strcmp(watch->path, other->path) == 0 && strcmp(watch->token, other->token) == 0 &&
+                 watch->relative == other->relative);
+        demand(found);
     }
     demand(a->conn->nr_transactions == b->conn->nr_transactions);
     demand(LIST_EMPTY(list) == LIST_EMPTY(&b->conn->transactions));

@@ -292,10 +292,10 @@ static int do_release(struct request *request)
 
     if (rc || domid == CONTROL_DOMAIN)
         return -EINVAL;
-    if (store->domain_ops == NULL)
-        return -ENOSYS;
-    return store->domains[domid] == NULL ? -ENOENT
-                                         : store->domain_ops->release(store->domain_data, domid);
+    if (store->domains[domid] == NULL)
+        return -ENOENT;
+    return store->domain_ops == NULL ? -ENOSYS
+                                     : store->domain_ops->release(store->domain_data, domid);
 }
 
 static int do_resume(struct request *request)
@@ -306,10 +306,10 @@ static int do_resume(struct request *request)
 
     if (rc)
         return rc;
-    if (store->domain_ops == NULL)
-        return -ENOSYS;
-    return store->domains[domid] == NULL ? -ENOENT
-                                         : store->domain_ops->resume(store->domain_data, domid);
+    if (store->domains[domid] == NULL)
+        return -ENOENT;
+    return store->domain_ops == NULL ? -ENOSYS
+                                     : store->domain_ops->resume(store->domain_data, domid);
 }
 
 static int do_set_target(struct request *request)
@@ -334,9 +334,11 @@ static int do_get_domain_path(struct request *request)
     char home[sizeof("/local/domain/65535")];
     int rc = one_domain(request, &domid);
 
-    if (rc == 0)
-        protocol_answer(request, home, path_home(home, sizeof(home), domid) + 1);
-    return rc;
+    if (rc)
+        return rc;
+    size_t length = path_home(home, sizeof(home), domid);
+    protocol_answer(request, home, length + 1);
+    return 0;
 }
 
 static int do_is_domain_introduced(struct request *request)

@@ -319,9 +319,9 @@ int state_restore(struct store *store, struct journal *journal, struct message *
     size_t offset = 0, start = 0;
 
     while (journal_next(journal, &offset, &record)) {
-        bool good = record.good && record.type < RECORD_TYPES && restore[record.type] != NULL &&
-                    restore[record.type](store, &record) && record.good;
-        if (!good)
+        bool known = record.good && record.type < RECORD_TYPES && restore[record.type] != NULL;
+        bool good = known && restore[record.type](store, &record);
+        if (!good || !record.good)
             return message_set(why, -EINVAL,
                                "the record of changes is damaged at byte %zu; --fresh begins a new "
                                "one (guests lose their connections)",
