@@ -39,6 +39,9 @@ int background_detach(struct background *self)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+#define ENDING_MS      500u
+#define ENDING_STEP_MS 20u
+
 /* Bytes of the pid file that are locked: a daemon has it; that daemon is ready. */
 enum { LOCK_CLAIM, LOCK_READY };
 
@@ -90,8 +93,12 @@ int background_claim(struct background *self, struct message *why)
     int rc;
 
     mkdir(PATH_RUN, 0755);
-    while ((rc = lock_file(self)) == -EAGAIN)
-        ;
+    /* One that was killed a moment ago has its lock until the kernel is done with it. */
+    for (unsigned waited = 0; (rc = lock_file(self)) == -EAGAIN || rc == -EBUSY; waited++) {
+        if (rc == -EBUSY && waited >= ENDING_MS / ENDING_STEP_MS)
+            break;
+        usleep(ENDING_STEP_MS * 1000);
+    }
     if (rc == -EBUSY)
         return message_set(why, rc, "%s is locked: another %s runs", self->pid_file, self->program);
     if (rc == 0) {
