@@ -47,6 +47,15 @@ static void test_affinity(xc_interface *xch, uint32_t domid)
     check(xc_vcpu_getaffinity(xch, domid, 1, hard, soft, XEN_VCPUAFFINITY_HARD) == 0 &&
               (hard[0] & 3) == 3,
           "the other vCPU is not");
+    memset(soft, 0, (size_t)xc_get_cpumap_size(xch));
+    xc_cpumap_setcpu(1, soft);
+    check(xc_vcpu_setaffinity(xch, domid, 1, NULL, soft, XEN_VCPUAFFINITY_SOFT) == 0 &&
+              soft[0] == 2,
+          "the other one would like CPU 1");
+    memset(soft, 0, (size_t)xc_get_cpumap_size(xch));
+    check(xc_vcpu_getaffinity(xch, domid, 1, hard, soft, XEN_VCPUAFFINITY_SOFT) == 0 &&
+              soft[0] == 2,
+          "it says so");
     memset(hard, 0, (size_t)xc_get_cpumap_size(xch));
     FAILS(xc_vcpu_setaffinity(xch, domid, 0, hard, NULL, XEN_VCPUAFFINITY_HARD), EINVAL,
           "it must run somewhere");
