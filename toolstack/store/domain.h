@@ -19,8 +19,9 @@ struct domain {
     TAILQ_ENTRY(domain) runnable;
     uint16_t domid;
     bool is_runnable;
-    bool shut_down;  /* watchers of @releaseDomain were told */
-    bool broken;     /* it broke the protocol; it may connect anew */
+    bool is_masked; /* its port: it becomes runnable with an event, and has no other until served */
+    bool shut_down; /* watchers of @releaseDomain were told */
+    bool broken;    /* it broke the protocol; it may connect anew */
     unsigned breaks; /* how often, as far as this process knows */
     uint64_t mfn;
     uint32_t port; /* the domain's own */

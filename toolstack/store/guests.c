@@ -15,9 +15,6 @@
 /* Requests of one domain in a turn, so that one that sends without end delays others by these. */
 #define TURN 8u
 
-/* Events taken in a turn: a domain that sends them without end must not keep the rest waiting. */
-#define EVENTS 64u
-
 #define INFO_ROOM 256u
 
 static void wake(struct guests *guests, struct domain *domain)
@@ -61,6 +58,7 @@ static void unbind_port(struct guests *guests, struct domain *domain)
     guests->by_port[domain->local_port] = NULL;
     xen_unbind(guests->xen, domain->local_port);
     domain->local_port = -1;
+    domain->is_masked = false;
 }
 
 /* Lets go of what the hypervisor lends; the domain stays introduced. */
@@ -195,20 +193,29 @@ static void look_at_domains(struct guests *guests)
     state_commit(store);
 }
 
+/* A domain's port stays masked until it is served, so one that sends events without end has one in
+ * a turn. */
 void guests_events(struct guests *guests)
 {
     int port;
 
-    for (unsigned i = 0; i < EVENTS && (port = xen_next_event(guests->xen)) >= 0; i++) {
-        if (port == xen_domains_port(guests->xen))
+    while ((port = xen_next_event(guests->xen)) >= 0) {
+        if (port == xen_domains_port(guests->xen)) {
+            xen_unmask(guests->xen, port);
             look_at_domains(guests);
-        else if ((size_t)port < guests->nr_ports && guests->by_port[port] != NULL)
+        } else if ((size_t)port < guests->nr_ports && guests->by_port[port] != NULL) {
+            guests->by_port[port]->is_masked = true;
             wake(guests, guests->by_port[port]);
+        }
     }
 }
 
 static void serve(struct guests *guests, struct domain *domain)
 {
+    /* Before the ring is looked at, or an event could be lost. */
+    if (domain->is_masked)
+        xen_unmask(guests->xen, domain->local_port);
+    domain->is_masked = false;
     struct ring_result first = ring_answers(guests->store, domain);
     struct ring_result asked = ring_requests(guests->store, domain, TURN);
     struct ring_result last = ring_answers(guests->store, domain);

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *store_alloc(size_t size); /* zeroed */
-void *store_realloc(void *memory, size_t size);
+void *store_alloc(size_t size) __attribute__((returns_nonnull)); /* zeroed */
+void *store_realloc(void *memory, size_t size) __attribute__((returns_nonnull));
 
 /* Never changed after it was made. */
 struct blob {

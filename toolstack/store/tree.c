@@ -40,7 +40,7 @@ static void tree_grow(struct tree *tree)
     struct node **from = tree->buckets;
 
     tree->nr_buckets = old ? old * 2 : FIRST_BUCKETS;
-    tree->buckets = store_alloc(tree->nr_buckets * sizeof(*from));
+    tree->buckets = store_alloc(tree->nr_buckets * sizeof(struct node *));
     for (size_t i = 0; i < old; i++) {
         for (struct node *node = from[i], *next; node != NULL; node = next) {
             struct node **bucket = bucket_of(tree, node->hash);

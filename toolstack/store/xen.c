@@ -174,11 +174,12 @@ int xen_event_fd(const struct xen *xen)
 
 int xen_next_event(struct xen *xen)
 {
-    xenevtchn_port_or_error_t port = xenevtchn_pending(xen->evtchn);
+    return xenevtchn_pending(xen->evtchn);
+}
 
-    if (port >= 0)
-        xenevtchn_unmask(xen->evtchn, (evtchn_port_t)port);
-    return port;
+void xen_unmask(struct xen *xen, int local_port)
+{
+    xenevtchn_unmask(xen->evtchn, (evtchn_port_t)local_port);
 }
 
 int xen_domains_port(const struct xen *xen)

@@ -30,8 +30,9 @@ void xen_notify(struct xen *xen, int local_port);
 
 /* Readable when there is an event. */
 int xen_event_fd(const struct xen *xen);
-/* A port with an event, which can come again from now on; -1: none. */
+/* A port with an event; -1: none. It has no other until xen_unmask(). */
 int xen_next_event(struct xen *xen);
+void xen_unmask(struct xen *xen, int local_port);
 /* The port whose events say that some domain has ended or stopped. */
 int xen_domains_port(const struct xen *xen);
 
