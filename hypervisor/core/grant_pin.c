@@ -149,6 +149,21 @@ static int pin(struct grant_table *gt, uint32_t ref, struct grant_active *act, d
     return GNTST_okay;
 }
 
+/*
+ * The record, lock held; NULL: the entry permits nothing of the kind, or there is no memory. A new
+ * one is charged to the domain that grants, so there is none for what it does not.
+ */
+static struct grant_active *record_of(struct domain *d, uint32_t ref, domid_t user, bool readonly,
+                                      enum grant_use use)
+{
+    struct grant_active *act = grant_active_of(d->grant, ref);
+    union header h = {.word = READ_ONCE(*header_word(d->grant, ref))};
+
+    if (act || !permits(d->grant, h, user, readonly, use))
+        return act;
+    return grant_make_active(d, ref);
+}
+
 int grant_pin(struct domain *d, uint32_t ref, domid_t user, bool readonly, enum grant_use use,
               struct grant_active *out)
 {
@@ -160,7 +175,7 @@ int grant_pin(struct domain *d, uint32_t ref, domid_t user, bool readonly, enum 
     entries = grant_entries(gt);
     if (ref < entries) {
         ref = (uint32_t)array_index_nospec(ref, entries);
-        struct grant_active *act = grant_make_active(d, ref);
+        struct grant_active *act = record_of(d, ref, user, readonly, use);
         ret = act ? pin(gt, ref, act, user, readonly, use) : GNTST_general_error;
         if (ret == GNTST_okay)
             *out = *act;

@@ -162,6 +162,8 @@ static void test_map(unsigned version)
     is(in_use(dom1, 9), 0);
     is(dom0->grant->maps_in_use, 0);
 
+    is(map(v0, 1, 200, 0x1000, true), GNTST_general_error, "what was not granted");
+    ok(grant_active_of(dom1->grant, 200) == NULL, "costs who did not grant it no record");
     offer(dom1, 200, 0, f, 0);
     world_alloc_left = 0;
     is(map(v0, 1, 200, 0x1000, true), GNTST_general_error, "no memory for the grant's record");
