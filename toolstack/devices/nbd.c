@@ -68,6 +68,11 @@ static void lock_path(unsigned number, char path[64])
     snprintf(path, 64, PATH_RUN "/nbd%u.lock", number);
 }
 
+static void socket_path(unsigned number, char path[64])
+{
+    snprintf(path, 64, PATH_RUN "/nbd%u.sock", number);
+}
+
 static bool lock_exists(unsigned number)
 {
     char path[64];
@@ -101,8 +106,12 @@ static void lock_drop(unsigned number, const char *tag)
         return;
     ssize_t size = read(fd, holder, sizeof(holder) - 1);
     close(fd);
-    if (size >= 0 && strcmp(holder, tag) == 0)
-        unlink(path);
+    if (size < 0 || strcmp(holder, tag) != 0)
+        return;
+    char socket[64];
+    socket_path(number, socket);
+    unlink(socket); /* of a server that was killed */
+    unlink(path);
 }
 
 int nbd_choose(unsigned *number, struct message *why)
@@ -144,10 +153,11 @@ static int wait_ready(unsigned number, const struct host_image *image, struct me
 static int serve(unsigned number, const struct host_image *image, dev_t *device,
                  struct message *why)
 {
-    char path[32], connect[48], socket[64], tag[96], read_only[] = "--read-only";
+    char path[32], connect[48], where[64], socket[80], tag[96], read_only[] = "--read-only";
     snprintf(path, sizeof(path), "/dev/nbd%u", number);
     snprintf(connect, sizeof(connect), "--connect=%s", path);
-    snprintf(socket, sizeof(socket), "--socket=" PATH_RUN "/nbd%u.sock", number);
+    socket_path(number, where);
+    snprintf(socket, sizeof(socket), "--socket=%s", where);
     snprintf(tag, sizeof(tag), TAG_OPTION "%s", image->tag);
     char program[] = "qemu-nbd", format[] = "--format=qcow2", fork[] = "--fork";
     char cache[24], discard[24], *file = strdup(image->path);
