@@ -153,7 +153,7 @@ static void begin(struct workers *workers, struct worker *w)
     char *argv[] = {"pvwatchd", option, NULL, NULL, NULL};
     unsigned argc = 2;
     posix_spawnattr_t attr;
-    sigset_t none;
+    sigset_t none, usual;
 
     task_path(w->uuid, path);
     snprintf(option, sizeof(option), "--task=%s", path);
@@ -161,10 +161,14 @@ static void begin(struct workers *workers, struct worker *w)
         argv[argc++] = "--verbose";
     if (workers->options->syslog)
         argv[argc] = "--syslog";
+    /* Programs that serve disks are started from there. */
     sigemptyset(&none);
+    sigemptyset(&usual);
+    sigaddset(&usual, SIGPIPE);
     posix_spawnattr_init(&attr);
     posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigdefault(&attr, &usual);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     int rc = posix_spawn(&w->pid, "/proc/self/exe", NULL, &attr, argv, environ);
     posix_spawnattr_destroy(&attr);
     if (rc) {
