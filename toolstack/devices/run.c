@@ -40,7 +40,7 @@ static int spawn(char *const argv[], char *const environment[], int errors, pid_
 /* What is in the pipe now, into `text`, which stays a string; what does not fit is dropped. */
 static void drain(int pipe, char *text, size_t size)
 {
-    char rest[256];
+    char rest[256] = "";
     for (;;) {
         size_t used = strlen(text), room = size - 1 - used;
         ssize_t n = read(pipe, room > 0 ? text + used : rest, room > 0 ? room : sizeof(rest));
@@ -113,7 +113,7 @@ int host_script(const char *path, const char *const args[], const char *const va
                 unsigned patience_ms, struct message *why)
 {
     char *argv[8] = {(char *)(uintptr_t)path};
-    for (unsigned i = 0; args[i] != NULL && i < 6; i++)
+    for (unsigned i = 0; i < 6 && args[i] != NULL; i++)
         argv[i + 1] = (char *)(uintptr_t)args[i];
     size_t own = 0, old = 0;
     while (variables[own] != NULL)
