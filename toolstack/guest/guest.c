@@ -298,8 +298,9 @@ int guest_create(struct guest_host *host, struct guest_config *config, uint32_t 
 }
 
 /*
- * The domain goes last: as long as anything of it is left, `pvctl list` shows it and this can be
- * done again, whoever was killed half-way.
+ * The domain goes last, and stays when its nodes do: as long as anything is left, `pvctl list`
+ * shows it and this can be done again, whoever was killed half-way. Devices that do not go keep
+ * nothing else from going.
  */
 int guest_destroy(struct guest_host *host, uint32_t domid, struct message *why)
 {
@@ -313,8 +314,11 @@ int guest_destroy(struct guest_host *host, uint32_t domid, struct message *why)
     guest_config_forget(info.handle);
     xc_domain_pause(host->xch, domid);
     int rc = devices_destroy(&devices, domid, why);
-    guest_nodes_remove(host, domid, info.handle);
-    if (xc_domain_destroy(host->xch, domid) && rc == 0)
-        rc = message_errno(why, -errno, "domain %u cannot be destroyed", domid);
-    return rc;
+    struct message *first = rc ? NULL : why;
+    int left = guest_nodes_remove(host, domid, info.handle);
+    if (left)
+        message_errno(first, left, "domain %u: its nodes stay in the store", domid);
+    else if (xc_domain_destroy(host->xch, domid))
+        left = message_errno(first, -errno, "domain %u cannot be destroyed", domid);
+    return rc ? rc : left;
 }

@@ -158,13 +158,18 @@ int guest_nodes_make(struct guest_host *host, const struct guest_config *config,
                          config->name);
 }
 
-void guest_nodes_remove(struct guest_host *host, uint32_t domid, const uint8_t uuid[16])
+static int remove_tree(struct guest_host *host, const char *path)
 {
-    char path[64], text[37];
+    return xs_rm(host->xs, XBT_NULL, path) || errno == ENOENT ? 0 : -errno;
+}
+
+int guest_nodes_remove(struct guest_host *host, uint32_t domid, const uint8_t uuid[16])
+{
+    char home[64], machine[64], text[37];
 
     uuid_to_text(uuid, text);
-    snprintf(path, sizeof(path), "/local/domain/%u", domid);
-    xs_rm(host->xs, XBT_NULL, path);
-    snprintf(path, sizeof(path), "/vm/%s", text);
-    xs_rm(host->xs, XBT_NULL, path);
+    snprintf(home, sizeof(home), "/local/domain/%u", domid);
+    snprintf(machine, sizeof(machine), "/vm/%s", text);
+    int rc = remove_tree(host, home);
+    return rc ? rc : remove_tree(host, machine);
 }

@@ -16,6 +16,7 @@ struct guest_rings {
 /* All of them at once, or none. */
 int guest_nodes_make(struct guest_host *host, const struct guest_config *config, uint32_t domid,
                      const struct guest_rings *rings, struct message *why);
-void guest_nodes_remove(struct guest_host *host, uint32_t domid, const uint8_t uuid[16]);
+/* 0, or the error of the first that stays. */
+int guest_nodes_remove(struct guest_host *host, uint32_t domid, const uint8_t uuid[16]);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -182,10 +183,51 @@ static void show_progress(void *data, const char *what, uint64_t done, uint64_t 
     fflush(stderr);
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    interrupted = number;
+}
+
+/* Ctrl-C and its like wait until there is a whole guest or none. Programs that are started
+ * meanwhile have them as before, as these are handlers. */
+static void hold_signals(bool hold)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = hold ? on_signal : SIG_DFL, .sa_flags = SA_RESTART};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sigaction(numbers[i], &action, NULL);
+}
+
+/* The guest exists, and runs if that is wanted; or a status, and nothing is left of it. */
+static int make_guest(struct pvctl *p, const struct create_options *o, struct guest_host *host,
+                      struct guest_config *config, uint32_t *domid)
+{
+    struct message why = {.file = NULL};
+    int status = 0;
+
+    hold_signals(true);
+    int rc = guest_create(host, config, domid, &why);
+    if (host->progress != NULL)
+        fprintf(stderr, "\r\033[K");
+    if (rc)
+        status = failed_with(p, &why);
+    else if (interrupted)
+        status = failed(p, "%s: interrupted: what was made is undone", config->name);
+    else if (!o->paused && xc_domain_unpause(p->xch, *domid))
+        status = failed(p, "%s: the domain cannot be started: %s", config->name, strerror(errno));
+    else
+        return 0;
+    if (rc == 0)
+        guest_destroy(host, *domid, NULL);
+    return status;
+}
+
 static int create_guest(struct pvctl *p, const struct create_options *o,
                         struct guest_config *config)
 {
-    struct message why = {.file = NULL};
     unsigned shown = 1000;
     uint32_t domid;
 
@@ -197,17 +239,10 @@ static int create_guest(struct pvctl *p, const struct create_options *o,
         host.progress = show_progress;
         host.progress_data = &shown;
     }
-    int rc = guest_create(&host, config, &domid, &why);
-    if (terminal && shown != 1000)
-        fprintf(stderr, "\r\033[K");
-    if (rc)
-        return failed_with(p, &why);
-    if (!o->paused && xc_domain_unpause(p->xch, domid)) {
-        int error = errno;
-
-        guest_destroy(&host, domid, NULL);
-        return failed(p, "%s: the domain cannot be started: %s", config->name, strerror(error));
-    }
+    int status = make_guest(p, o, &host, config, &domid);
+    hold_signals(false);
+    if (status)
+        return status;
     if (p->json) {
         struct json_object *made = json_object_new_object();
 

@@ -8,14 +8,13 @@
 #include "pvctl/pvctl.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <xenstore.h>
 
 #define TIMEOUT_DEFAULT 300u
-#define LOOK_MS         500
+#define POLL_MS         100
 
 /* ---- One domain --------------------------------------------------------------------------- */
 
@@ -165,20 +164,10 @@ static bool has_stopped(struct pvctl *p, uint32_t domid)
     return !domain_info(p, domid, &info) || (info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying));
 }
 
-/* Until the store tells of a domain that stopped. It does not know one that was made by halves. */
-static void wait_event(struct pvctl *p)
-{
-    char **event;
-
-    poll(&(struct pollfd){.fd = xs_fileno(p->xs), .events = POLLIN}, 1, LOOK_MS);
-    while ((event = xs_check_watch(p->xs)) != NULL)
-        free(event);
-}
-
 static int wait_for(struct pvctl *p, uint32_t domid, const struct stop_options *o,
                     const struct timespec *begin)
 {
-    struct timespec now;
+    struct timespec now, pause = {.tv_nsec = POLL_MS * 1000000};
 
     for (;;) {
         if (has_stopped(p, domid))
@@ -186,7 +175,7 @@ static int wait_for(struct pvctl *p, uint32_t domid, const struct stop_options *
         clock_gettime(CLOCK_MONOTONIC, &now);
         if (now.tv_sec - begin->tv_sec >= (time_t)o->timeout)
             break;
-        wait_event(p);
+        nanosleep(&pause, NULL);
     }
     if (o->destroy)
         return destroy_domain(p, domid);
@@ -199,7 +188,7 @@ int verb_shutdown(struct pvctl *p, int argc, char **argv)
     struct stop_options o = {.all = false};
     struct timespec begin;
     unsigned count;
-    int status = 0, result = 0;
+    int status = 0;
 
     if (!read_stop_options(p, argc, argv, "awt:dF", &o))
         return STATUS_USAGE;
@@ -207,19 +196,17 @@ int verb_shutdown(struct pvctl *p, int argc, char **argv)
     if (list == NULL)
         return STATUS_FAILED;
     clock_gettime(CLOCK_MONOTONIC, &begin);
-    if (o.wait && !xs_watch(p->xs, "@releaseDomain", "stopped"))
-        status = failed(p, "the store sets no watch: %s", strerror(errno));
-    for (unsigned i = 0; status == 0 && i < count; i++)
+    for (unsigned i = 0; i < count; i++)
         if (ask(p, list[i], "poweroff")) {
-            result = STATUS_FAILED;
+            status = STATUS_FAILED;
             if (!o.destroy)
                 list[i] = 0; /* nothing to wait for */
         }
-    for (unsigned i = 0; o.wait && status == 0 && i < count; i++)
+    for (unsigned i = 0; o.wait && i < count; i++)
         if (list[i] != 0 && wait_for(p, list[i], &o, &begin))
-            result = STATUS_FAILED;
+            status = STATUS_FAILED;
     free(list);
-    return status ? status : result;
+    return status;
 }
 
 int verb_reboot(struct pvctl *p, int argc, char **argv)

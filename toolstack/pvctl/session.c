@@ -281,14 +281,15 @@ char *read_log(struct pvctl *p, bool clear)
     size_t used = 0;
     uint32_t index = 0;
 
-    for (;;) {
+    /* The first part begins where the log was last emptied, the others behind those before. */
+    for (bool more = false;; more = true) {
         unsigned chars = 16384;
         char *larger = realloc(log, used + chars + 1);
 
         if (larger == NULL)
             break;
         log = larger;
-        if (xc_readconsolering(p->xch, log + used, &chars, 0, 1, &index))
+        if (xc_readconsolering(p->xch, log + used, &chars, 0, more, &index))
             break;
         used += chars;
         log[used] = '\0';
