@@ -18,8 +18,9 @@
 /* ---- The log ------------------------------------------------------------------------------ */
 
 /*
- * Without `incremental` from the oldest text on; with it from `index` on, which comes back as where
- * to go on. `index` has 32 bits of a position of 64: the rest is the newest that fits.
+ * Without `incremental` from the oldest text on that was not cleared; with it from `index` on, if
+ * that is later. It comes back as where to go on. `index` has 32 bits of a position of 64: the rest
+ * is the newest that fits.
  */
 static uint64_t read_position(const struct xen_sysctl_readconsole *r)
 {
@@ -28,7 +29,9 @@ static uint64_t read_position(const struct xen_sysctl_readconsole *r)
     if (!r->incremental)
         return log_start();
     at = (end & ~(uint64_t)UINT32_MAX) | r->index;
-    return at > end && at > UINT32_MAX ? at - (1ull << 32) : at;
+    if (at > end && at > UINT32_MAX)
+        at -= 1ull << 32;
+    return MAX(at, log_start());
 }
 
 long sysctl_readconsole(struct vcpu *v, struct xen_sysctl *op)
