@@ -6,7 +6,7 @@
  *
  * A device's life: attach writes the nodes and sets the back-end up; stock drivers do the rest.
  * detach asks the front-end to let go, waits a bounded time, and takes back what attach made; with
- * `force` it does not ask. A hostile or dead front-end can delay it by that time, no more.
+ * `force` also if it did not. A hostile or dead front-end can delay it by that time, no more.
  */
 #ifndef DEVICES_DEVICES_H
 #define DEVICES_DEVICES_H

@@ -155,8 +155,9 @@ int device_detach(struct devices *devices, enum device_kind kind, uint32_t domid
     place_set(&place, kind, domid, id);
     if (!node_exists(devices, place.back) && !node_exists(devices, place.record))
         return message_set(why, -ENOENT, "the guest has no device %s %u", kind_names[kind], id);
-    int rc = force ? 0 : device_close(devices, &place, why);
-    return rc == 0 ? device_remove(devices, &place, why) : rc;
+    /* Linux that is not asked, but finds its disk gone, waits for ever for what it sent there. */
+    int rc = device_close(devices, &place, force ? NULL : why);
+    return rc == 0 || force ? device_remove(devices, &place, why) : rc;
 }
 
 static int destroy_in(struct devices *devices, enum device_kind kind, uint32_t domid,
