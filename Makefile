@@ -405,11 +405,13 @@ $C/%/guest-initrd.cpio: $B/cache/linux-%/.version $B/cache/busybox-static/.versi
 	$(call say,CPIO,$@)
 	$Q $(CD)/mkinitramfs $(<D) $B/cache/busybox-static $(CD)/guest $@
 
-# What `make run` boots: the main job's guests are Debian's kernel as its package has it.
+# What `make run` boots: one of the main job's guests has Debian's kernel as its package has it, the
+# other the same unpacked.
 $C/%/initramfs-run.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-initrd.cpio $C/%/bzImage \
-		$(CD)/mkarchive
+		$C/%/vmlinux $(CD)/mkarchive
 	$(call say,CPIO,$@)
-	$Q $(CD)/mkarchive $< $@ guests/vmlinuz=$C/$*/bzImage guests/initrd=$C/$*/guest-initrd.cpio
+	$Q $(CD)/mkarchive $< $@ guests/initrd=$C/$*/guest-initrd.cpio \
+		guests/vmlinuz=$C/$*/bzImage guests/vmlinux=$C/$*/vmlinux
 
 # The disk of `make run GUEST=debian`; what debootstrap downloads takes a while, so it is kept.
 $B/cache/guest-debian-%.ext4: $B/cache/linux-%/.version $(CD)/mkdebian
