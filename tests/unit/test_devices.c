@@ -233,7 +233,11 @@ static void check_guests(void)
         ok(world.now_ms - start < 2 * devices.patience_ms, "is waited for no longer than said");
         is_str(world_value(BACK "/online"), "0", "it stays asked");
         is(world_images(), 1, "what it uses stays");
-        is(disk_detach(&devices, 7, XVDA, true, &why), 0, "force does not ask");
+        start = world.now_ms;
+        is(disk_detach(&devices, 7, XVDA, true, &why), 0, "force goes on without it");
+        ok(world.now_ms - start >= devices.patience_ms &&
+               world.now_ms - start < 2 * devices.patience_ms,
+           "after it was asked");
         ok(nothing_left(), "nothing is left");
     }
 
