@@ -141,9 +141,9 @@ is $? 0 "the session ends when the guest has switched itself off"
 exec 5>&-
 
 # Ends.
-printf 'say x\035say y\n' | timeout 20 pvctl console three >/tmp/out.three
+printf 'say x\n\035say y\n' | timeout 20 pvctl console three >/tmp/out.three
 is $? 0 "^] leaves a console"
-check 0 '' on-terminal 'say on a terminal' "$(printf '\non a terminal')" pvctl console three
+check 0 '' on-terminal 'flood 1' 'flood done' pvctl console three
 check 2 'number' pvctl console -n 1 one
 check 2 'type' pvctl console -t vnc one
 check 0 '' pvctl console --help
