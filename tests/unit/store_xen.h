@@ -30,6 +30,8 @@ static struct fake {
     struct xenstore_domain_interface rings[FAKE_DOMAINS];
     enum domain_state states[FAKE_DOMAINS];
     unsigned notified[FAKE_DOMAINS];
+    unsigned storm; /* domain that sends an event whenever it can; 0: none */
+    bool masked[FAKE_DOMAINS];
 } * fake;
 
 static int fake_ends[2]; /* the daemon's, the test's */
@@ -106,13 +108,20 @@ int xen_next_event(struct xen *xen)
     int port;
 
     (void)xen;
+    /* What was sent to the daemon stays there meanwhile, so it does not sleep. */
+    if (fake->storm != 0) {
+        bool again = !fake->masked[fake->storm];
+        fake->masked[fake->storm] = true;
+        return again ? FAKE_PORT((int)fake->storm) : -1;
+    }
     return recv(fake_ends[0], &port, sizeof(port), MSG_DONTWAIT) == sizeof(port) ? port : -1;
 }
 
 void xen_unmask(struct xen *xen, int local_port)
 {
     (void)xen;
-    (void)local_port;
+    if (local_port >= FAKE_PORT(0))
+        fake->masked[local_port - FAKE_PORT(0)] = false;
 }
 
 int xen_domains_port(const struct xen *xen)

@@ -336,6 +336,28 @@ static void test_clean_restart(void)
     ok(good, "all is there after a clean end");
 }
 
+/* A domain that sends events without end has its turns, and no more. */
+static void test_storm(void)
+{
+    struct xs_handle *xs = xs_open(0);
+    unsigned size, asked = 0;
+
+    fake->storm = 1;
+    fake_event(FAKE_PORT(1));
+    alarm(300); /* a daemon that only takes events would never answer */
+    for (; asked < 100; asked++) {
+        char *value = NULL;
+        if (!xs_write(xs, XBT_NULL, "/storm", "x", 1) ||
+            (value = xs_read(xs, XBT_NULL, "/storm", &size)) == NULL)
+            break;
+        free(value);
+    }
+    is(asked, 100, "programs are answered beside it");
+    alarm(0);
+    fake->storm = 0;
+    xs_close(xs);
+}
+
 int main(void)
 {
     unsigned round = 0;
@@ -356,6 +378,7 @@ int main(void)
     ok(good, "%u rounds, %u kills", round, kills);
     ok(kills > 20);
     test_clean_restart();
+    test_storm();
     test_end_meanwhile();
     is(fake_stop(SIGTERM), 0);
     fake_end();
