@@ -422,21 +422,35 @@ DOMAIN_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/system/domains/*.c))
 DOMAIN_SCRIPTS := $(filter-out %.c %.h,$(wildcard tests/system/domains/*))
 SYSTEM_GUESTS := $(patsubst tests/system/guests/%.c,$B/guest/system/%.elf, \
 	$(wildcard tests/system/guests/*.c))
+# Attacks of tests/guest: there they come from a domain without privileges.
+HOSTILE_GUESTS := $(addprefix $B/guest/,$(addsuffix .elf,fuzz boundary_calls e1_page_types_race \
+	e2_references_race e3_flush e3_flush_race e4_grants e4_grants_race e5_evtchn e5_evtchn_race \
+	e9_leaks e9_leaks_random e10_arguments))
 
-$(DOMAIN_PROGRAMS): $B/%: $B/tools/%.o $B/lib/libxenctrl.a
+# Programs of the control domain may build guests themselves.
+$B/lib/libbuilder.a: $(filter %.o,$(call tool_objects,$(wildcard toolstack/builder/*.c \
+		toolstack/unpack/unpack.c toolstack/unpack/trim.c toolstack/unpack/codec*.c) \
+		toolstack/common/message.c \
+		hypervisor/core/elf.c hypervisor/core/pv_layout.c hypervisor/x86/pv_tables.c))
 	$Q mkdir -p $(@D)
-	$Q $(CC) -static -o $@ $^ -lxenstore $(XEN_LIBS) -ljson-c
+	$Q rm -f $@
+	$Q ar rcs $@ $^
+
+$(DOMAIN_PROGRAMS): $B/%: $B/tools/%.o $B/lib/libbuilder.a $B/lib/libxenctrl.a
+	$Q mkdir -p $(@D)
+	$Q $(CC) -static -o $@ $^ -lxenstore $(XEN_LIBS) -ljson-c $(UNPACK_LIBS)
 
 $C/%/guest-tests.cpio: $C/%/guest-initrd.cpio $(CD)/mkarchive $$(wildcard tests/system/guest-linux/*)
 	$(call say,CPIO,$@)
 	$Q $(CD)/mkarchive $< $@ tests=tests/system/guest-linux
 
 $C/%/initramfs-domains.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-tests.cpio $C/%/bzImage \
-		$(CD)/mkarchive $(DOMAIN_PROGRAMS) $(DOMAIN_SCRIPTS) $(SYSTEM_GUESTS)
+		$(CD)/mkarchive $(DOMAIN_PROGRAMS) $(DOMAIN_SCRIPTS) $(SYSTEM_GUESTS) $(HOSTILE_GUESTS)
 	$(call say,CPIO,$@)
 	$Q $(CD)/mkarchive $< $@ guests/vmlinuz=$C/$*/bzImage guests/initrd=$C/$*/guest-tests.cpio \
 		$(foreach file,$(DOMAIN_PROGRAMS) $(DOMAIN_SCRIPTS),tests/$(notdir $(file))=$(file)) \
-		$(foreach file,$(SYSTEM_GUESTS),guests/$(basename $(notdir $(file)))=$(file))
+		$(foreach file,$(SYSTEM_GUESTS),guests/$(basename $(notdir $(file)))=$(file)) \
+		$(foreach file,$(HOSTILE_GUESTS),guests/hostile/$(basename $(notdir $(file)))=$(file))
 
 # The program of four ways (tests/system/xenctrl): with our headers and libraries, with Debian's, and
 # with Debian's but ours found when it is run.
@@ -567,7 +581,7 @@ $G/obj/%.o: %.S $(GUEST_NEEDS)
 # It runs before the FPU's registers are saved.
 $G/obj/$(GL)/trap_entry.o: GUEST_CFLAGS += -mgeneral-regs-only
 # Tests read the hypervisor's table of hypercalls.
-$G/obj/$(GT)/%.o: GUEST_CFLAGS += -Ihypervisor -I$(GT)
+$G/obj/$(GT)/%.o $G/obj/tests/system/guests/%.o: GUEST_CFLAGS += -Ihypervisor -I$(GT)
 
 guest_objects = $(addprefix $G/obj/,$(addsuffix .o,$(basename $1)))
 
@@ -585,7 +599,7 @@ $(GUEST_TEST_BIN): $G/%.elf: $G/obj/$(GT)/%.o $(GUEST_BASE) $G/libtests.a \
 	$(guest_link)
 
 # Guests that the system tests start from the control domain.
-$(SYSTEM_GUESTS): $G/system/%.elf: $G/obj/tests/system/guests/%.o $(GUEST_BASE)
+$(SYSTEM_GUESTS): $G/system/%.elf: $G/obj/tests/system/guests/%.o $(GUEST_BASE) $G/libtests.a
 	$Q mkdir -p $(@D)
 	$(guest_link)
 

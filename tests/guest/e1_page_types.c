@@ -18,7 +18,7 @@
  */
 #include "mmu.h"
 
-#include <pv/grant.h>
+#include "grants.h"
 
 enum kind { PLAIN, FREE, TABLE1, TABLE2, TABLE3, TABLE4, DESCRIPTORS, SHARED, HYPERVISOR, KINDS };
 
@@ -160,7 +160,7 @@ static void by_grant(enum kind kind)
     struct tally tally = {0};
     if (page[kind] == NULL)
         return;
-    domid_t self = is_control_domain() ? 0 : DOMID_SELF;
+    domid_t self = own_domain();
     grant_ref_t ref = grant_give(self, page[kind], false);
     const volatile uint64_t *entry = pte_of(window, 1);
     for (unsigned flags = 0; flags < 1u << 8; flags++) {

@@ -13,8 +13,9 @@
  */
 #include "mmu.h"
 
+#include "grants.h"
+
 #include <pv/clock.h>
-#include <pv/grant.h>
 #include <pv/smp.h>
 
 #define ROUNDS 30u
@@ -197,7 +198,7 @@ static void test_given_back(void)
 /* A grant that was unmapped: unlike with ordinary entries the hypervisor flushes at once. */
 static void test_grant(void)
 {
-    domid_t self = is_control_domain() ? 0 : DOMID_SELF;
+    domid_t self = own_domain();
     unsigned seen = 0, failed = 0;
     uint64_t *granted = page_alloc();
     for (unsigned round = 0; round < ROUNDS; round++) {

@@ -19,14 +19,15 @@
  * it does without (fuzz/playground.c), and a guard looks at each before it is made (fuzz/guard.c,
  * which has the list of what is not done, with reasons).
  *
- * Arguments: seed=N; ops=N calls on all vCPUs together, or seconds=N (0: for ever), or both,
- * whichever comes first; report=N tells of progress every N seconds; verbose=1 prints how often
- * each operation succeeded and failed; trace=1 prints each call before it is made, on a single vCPU
- * unless vcpus=N; replay=1 makes the calls that a trace has, given as the second module
- * (fuzz/shorten finds the few of them that matter). One vCPU repeats a seed exactly: the digest at
- * the end tells.
+ * Arguments: seed=N; peer=N, another domain to be unkind to; ops=N calls on all vCPUs together, or
+ * seconds=N (0: for ever), or both, whichever comes first; report=N tells of progress every N
+ * seconds; verbose=1 prints how often each operation succeeded and failed; trace=1 prints each call
+ * before it is made, on a single vCPU unless vcpus=N; replay=1 makes the calls that a trace has,
+ * given as the second module (fuzz/shorten finds the few of them that matter). One vCPU repeats a
+ * seed exactly: the digest at the end tells.
  */
 #include "fuzz/fuzz.h"
+#include "grants.h"
 
 #include <pv/clock.h>
 #include <pv/event.h>
@@ -181,6 +182,8 @@ int main(int argc, char **argv)
     vcpus = (unsigned)argument(argc, argv, "vcpus", trace ? 1 : nr_vcpus());
     vcpus = vcpus < FUZZ_VCPUS ? vcpus : FUZZ_VCPUS;
     ops = argument(argc, argv, "ops", 0) / vcpus;
+    fuzz_self = own_domain();
+    fuzz_peer = (domid_t)argument(argc, argv, "peer", 1);
     report_every = argument(argc, argv, "report", 0) * NS_PER_SEC;
     random_start(argc, argv);
     if (!start())

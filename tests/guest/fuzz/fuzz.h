@@ -143,6 +143,8 @@ uint64_t value_pte(unsigned level);
 uint64_t value_maddr(void); /* of a page-table entry, mostly */
 uint64_t value_va(void);
 uint64_t value_domid(void);
+/* This domain, and one to be unkind to (peer=N). */
+extern domid_t fuzz_self, fuzz_peer;
 /* Of update_va_mapping, for a page that a call after it needs: seldom on all vCPUs, as that takes
  * longer than all the rest when there are more of them than the machine has CPUs. */
 uint64_t value_flush(void);

@@ -20,7 +20,7 @@ static uint32_t value_vcpu(void)
 
 static domid_t domain(void)
 {
-    return one_in(8) ? (domid_t)value_domid() : DOMID_SELF;
+    return one_in(8) ? fuzz_peer : one_in(8) ? (domid_t)value_domid() : DOMID_SELF;
 }
 
 /* What makes a port. */

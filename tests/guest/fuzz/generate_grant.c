@@ -48,7 +48,7 @@ static void write_entry(void)
         entry = &grant_table()[ref & ~1u];
     }
     entry->flags = 0;
-    entry->domid = one_in(16) ? (domid_t)value_domid() : 0;
+    entry->domid = one_in(16) ? (domid_t)value_domid() : one_in(4) ? fuzz_peer : fuzz_self;
     /* Version 2: offset and length within the page, in the two halves. */
     entry->frame = second ? (uint32_t)random_u64() | 0x100000 : entry_frame();
     entry->flags = entry_flags();
@@ -56,7 +56,7 @@ static void write_entry(void)
 
 static domid_t domain(void)
 {
-    return one_in(8) ? (domid_t)value_domid() : DOMID_SELF;
+    return one_in(8) ? fuzz_peer : one_in(8) ? (domid_t)value_domid() : DOMID_SELF;
 }
 
 static void map_one(struct gnttab_map_grant_ref *map)
@@ -141,7 +141,7 @@ static void table_call(struct fuzzer *f, struct call *call, unsigned cmd, void *
 static void transfer_one(struct gnttab_transfer *transfer)
 {
     transfer->mfn = value_mfn();
-    transfer->domid = one_in(4) ? 0 : domain();
+    transfer->domid = one_in(4) ? fuzz_self : domain();
     transfer->ref = value_ref();
 }
 

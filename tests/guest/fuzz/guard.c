@@ -202,7 +202,7 @@ static bool shutdown_code(struct hooked *h)
 static bool other_domain(struct hooked *h)
 {
     const struct sched_remote_shutdown *r = h->data;
-    return r && r->domain_id != 0 && r->domain_id < DOMID_FIRST_RESERVED;
+    return r && r->domain_id != fuzz_self && r->domain_id < DOMID_FIRST_RESERVED;
 }
 
 static bool callback(struct hooked *h)

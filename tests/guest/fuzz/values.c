@@ -54,10 +54,12 @@ uint64_t value_number(void)
     return n + random_below(3) - 1;
 }
 
+domid_t fuzz_self, fuzz_peer;
+
 uint64_t value_domid(void)
 {
-    static const domid_t special[] = {DOMID_SELF,    DOMID_IO,   DOMID_XEN, DOMID_COW,
-                                      DOMID_INVALID, DOMID_IDLE, 0,         1};
+    const domid_t special[] = {DOMID_SELF, DOMID_IO, DOMID_XEN, DOMID_COW, DOMID_INVALID,
+                               DOMID_IDLE, 0,        1,         fuzz_self, fuzz_peer};
     if (!one_in(4))
         return DOMID_SELF;
     return one_in(8) ? random_below(0x10000)
