@@ -8,7 +8,8 @@
  * change()), its place, its value in two bytes; the kernel.
  *
  * links: toolstack/builder/kernel_file.c toolstack/common/message.c toolstack/unpack/unpack.c
- * links: toolstack/unpack/codec.c toolstack/unpack/codec_lz4.c hypervisor/core/elf.c
+ * links: toolstack/unpack/codec.c toolstack/unpack/codec_lz4.c toolstack/unpack/trim.c
+ * links: hypervisor/core/elf.c
  * libs: -lz -llzma -lzstd -llz4 -lbz2
  * runs: 2500
  * max_len: 3000
@@ -71,6 +72,17 @@ static void change(struct bytes *image, const uint8_t *head)
     }
 }
 
+/* Zeroes at the ends of the packed one's segments need not be read (unpack/trim.h). */
+static void same_kernels(struct pv_kernel *packed, const struct pv_kernel *plain)
+{
+    demand(packed->nr_segments == plain->nr_segments);
+    for (unsigned i = 0; i < plain->nr_segments; i++) {
+        demand(packed->segment[i].file_size <= plain->segment[i].file_size);
+        packed->segment[i].file_size = plain->segment[i].file_size;
+    }
+    demand(memcmp(packed, plain, sizeof(*plain)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct pv_kernel packed, plain;
@@ -90,7 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[1] == 0) {
         int alone = elf_read_kernel(&plain, elf.data, elf.size, &why);
         demand((rc == 0) == (alone == 0));
-        demand(rc || memcmp(&packed, &plain, sizeof(plain)) == 0);
+        if (rc == 0)
+            same_kernels(&packed, &plain);
     }
     free(image.data);
     return 0;
