@@ -7,5 +7,5 @@ their configurations say. The daemons are killed meanwhile.
 import scenario
 import tap
 
-scenario.domains("daemons", timeout=900)
+scenario.domains("daemons", timeout=1200)
 tap.done()
