@@ -669,7 +669,7 @@ TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
 	$C/$(KERNEL)/initramfs-tests.cpio \
 	$(if $(filter %-6.12.t,$(TESTS)),$(addprefix $C/6.12/,vmlinux initramfs-tests.cpio)) \
 	$(if $(filter %/stress.t,$(TESTS)),$C/$(KERNEL)/initramfs-stress.cpio) \
-	$(if $(filter %/disks.t %/hardship.t,$(TESTS)),$C/$(KERNEL)/initramfs-devices.cpio) \
+	$(if $(filter %/disks.t,$(TESTS)),$C/$(KERNEL)/initramfs-devices.cpio) \
 	$(if $(filter %/store-guests.t,$(TESTS)),$C/$(KERNEL)/initramfs-store.cpio) \
 	$(if $(filter $(DOMAIN_TESTS),$(TESTS)),$C/$(KERNEL)/initramfs-domains.cpio) \
 	$(if $(filter %/xenctrl.t,$(TESTS)),$C/$(KERNEL)/initramfs-xenctrl.cpio $B/bench/xen) \
