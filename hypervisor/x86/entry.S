@@ -182,18 +182,24 @@ guest_iretq:
         .globl  guest_iretq_end
 guest_iretq_end:
 
-/* Where the context switch goes: forget the C frames, show the new vCPU's registers to the CPU. */
+/*
+ * Where the context switch goes: forget the C frames, show the new vCPU's registers to the CPU. RSP
+ * never points above struct cpu_info, where an interrupt's frame would be written over it.
+ */
         .globl  reset_stack_to_guest
 reset_stack_to_guest:
-        or      $(STACK_SIZE - 1), %rsp
-        lea     1 - CPUINFO_sizeof(%rsp), %rsp
+        mov     %rsp, %rax
+        or      $(STACK_SIZE - 1), %rax
+        lea     1 - CPUINFO_sizeof(%rax), %rsp
         jmp     ret_to_guest
 
         .globl  reset_stack_to_idle
 reset_stack_to_idle:
-        or      $(STACK_SIZE - 1), %rsp
-        lea     1 - CPUINFO_sizeof(%rsp), %rsp
-        and     $-16, %rsp
+        mov     %rsp, %rax
+        or      $(STACK_SIZE - 1), %rax
+        sub     $(CPUINFO_sizeof - 1), %rax
+        and     $-16, %rax
+        mov     %rax, %rsp
         call    idle_loop
         ud2
 
