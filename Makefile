@@ -493,6 +493,13 @@ $C/%/initramfs-devices.cpio: $C/%/initramfs-domains.cpio $B/cache/linux-%/.versi
 	$(call say,CPIO,$@)
 	$Q tests/system/mkdisktools $< $B/cache/linux-$* $@
 
+# With a kernel that need not be unpacked, for the test of costs; as it is: no program to be stripped.
+$C/%/initramfs-cost.cpio: $C/%/initramfs-domains.cpio $C/%/vmlinux
+	$(call say,CPIO,$@)
+	$Q mkdir -p $C/$*/cost/guests && cp $C/$*/vmlinux $C/$*/cost/guests
+	$Q { cat $<; cd $C/$*/cost && echo guests/vmlinux | cpio --quiet -H newc -o; } >$@.part
+	$Q mv $@.part $@
+
 # With Debian's programs that speak to the store, for its test.
 $C/%/initramfs-store.cpio: $C/%/initramfs-domains.cpio tests/system/mkprograms
 	$(call say,CPIO,$@)
@@ -670,6 +677,7 @@ TEST_NEEDS += $B/pvunpack $(CONTROL_DOMAIN) \
 	$(if $(filter %-6.12.t,$(TESTS)),$(addprefix $C/6.12/,vmlinux initramfs-tests.cpio)) \
 	$(if $(filter %/stress.t,$(TESTS)),$C/$(KERNEL)/initramfs-stress.cpio) \
 	$(if $(filter %/disks.t,$(TESTS)),$C/$(KERNEL)/initramfs-devices.cpio) \
+	$(if $(filter %/guest-cost.t,$(TESTS)),$C/$(KERNEL)/initramfs-cost.cpio) \
 	$(if $(filter %/store-guests.t,$(TESTS)),$C/$(KERNEL)/initramfs-store.cpio) \
 	$(if $(filter $(DOMAIN_TESTS),$(TESTS)),$C/$(KERNEL)/initramfs-domains.cpio) \
 	$(if $(filter %/xenctrl.t,$(TESTS)),$C/$(KERNEL)/initramfs-xenctrl.cpio $B/bench/xen) \

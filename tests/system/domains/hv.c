@@ -25,8 +25,6 @@
 #include <xenforeignmemory.h>
 #include <xengnttab.h>
 
-#define TOLERANCE 5 /* percent */
-
 static xc_interface *xch;
 
 static int failed(const char *what)
@@ -106,45 +104,6 @@ static int cost(char **args)
     double millions = (double)(ticks - (idle_ns() - idle)) / 2e6;
     printf("%.2f million instructions, at most %.0f\n", millions, limit);
     return millions > limit;
-}
-
-/* ---- Time --------------------------------------------------------------------------------- */
-
-static bool near(double found, double wanted)
-{
-    printf("%.1f %%, wanted %.0f\n", found, wanted);
-    return found > wanted * (100 - TOLERANCE) / 100 && found < wanted * (100 + TOLERANCE) / 100;
-}
-
-static int shares(char **args)
-{
-    xc_domaininfo_t before[2], after[2];
-    uint32_t domid[2] = {number(args[0]), number(args[1])};
-
-    for (unsigned i = 0; i < 2; i++)
-        if (!get_info(domid[i], &before[i]))
-            return failed("no such domain");
-    sleep_ms(4000);
-    for (unsigned i = 0; i < 2; i++)
-        if (!get_info(domid[i], &after[i]))
-            return failed("no such domain");
-    return !near(100.0 * (double)(after[1].cpu_time - before[1].cpu_time) /
-                     (double)(after[0].cpu_time - before[0].cpu_time),
-                 number(args[2]));
-}
-
-static int uses(char **args)
-{
-    xc_domaininfo_t before, after;
-    struct timespec start, end;
-
-    if (!get_info(number(args[0]), &before) || clock_gettime(CLOCK_MONOTONIC, &start))
-        return failed("no such domain");
-    sleep_ms(2000);
-    if (!get_info(number(args[0]), &after) || clock_gettime(CLOCK_MONOTONIC, &end))
-        return failed("no such domain");
-    double ns = (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec);
-    return !near(100.0 * (double)(after.cpu_time - before.cpu_time) / ns, number(args[1]));
 }
 
 /* ---- States ------------------------------------------------------------------------------- */
@@ -266,9 +225,9 @@ static const struct {
     const char *name;
     int args;
     int (*run)(char **args);
-} commands[] = {{"free", 0, show_free}, {"beside", 3, beside}, {"cost", 2, cost},
-                {"shares", 3, shares},  {"uses", 2, uses},     {"state", 1, show_state},
-                {"resume", 1, resume},  {"mapped", 0, mapped}, {"granted", 1, granted}};
+} commands[] = {{"free", 0, show_free},   {"beside", 3, beside}, {"cost", 2, cost},
+                {"state", 1, show_state}, {"resume", 1, resume}, {"mapped", 0, mapped},
+                {"granted", 1, granted}};
 
 int main(int argc, char **argv)
 {
