@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the tests of the hypervisor ask of it, without a toolstack in between:
- *   hv free                          free pages
- *   hv beside ID FREE VCPUS          the hypervisor's own memory for a domain, FREE pages having
- * been free before it was made; fails above 64 KiB and 8 KiB a vCPU hv cost MILLIONS COMMAND...
- * runs it; fails when it takes more instructions than that. For machines of one CPU that count
- * instructions, 2 ns each hv shares ID ID PERCENT          fails unless the second runs PERCENT of
- * the first's time hv uses ID PERCENT               fails unless it runs PERCENT of one CPU's time
- *   hv state ID                      the words for a domain's state
- *   hv resume ID                     ends a suspension
- *   hv mapped                        a domain destroyed while its memory is mapped here
- *   hv granted ID                    destroys a guest while a grant of its is mapped here
+ *   hv free                   free pages
+ *   hv beside ID FREE VCPUS   the hypervisor's own memory for a domain, FREE pages having been free
+ *                             before it was made; fails above 64 KiB and 8 KiB a vCPU
+ *   hv cost MILLIONS COMMAND...   runs it; fails when it takes more instructions than that. For
+ *                             machines of one CPU that count instructions, 2 ns each
+ *   hv state ID               the words for a domain's state
+ *   hv resume ID              ends a suspension
+ *   hv mapped                 a domain destroyed while its memory is mapped here
+ *   hv granted ID             destroys a guest while a grant of its is mapped here
  */
 #include <errno.h>
 #include <stdio.h>
