@@ -659,7 +659,7 @@ SYSTEM_TESTS := $(sort $(wildcard tests/system/*.t))
 # Those with guests need more files.
 DOMAIN_TESTS := $(shell grep -lw 'scenario.domains' $(SYSTEM_TESTS) /dev/null)
 # The long ones first, or the last of them would run alone at the end.
-LONG_TESTS := $(filter $(addprefix %/,boot-memory.t boot-cpus.t iso.t stress.t run.t),$(SYSTEM_TESTS))
+LONG_TESTS := $(DOMAIN_TESTS) $(filter $(addprefix %/,boot-memory.t boot-cpus.t iso.t stress.t run.t),$(SYSTEM_TESTS))
 TESTS := $(LONG_TESTS) $(filter-out $(LONG_TESTS),$(SYSTEM_TESTS)) $(FUZZ_TESTS) $(GUEST_TESTS) $(UNIT_BIN)
 ifdef T
 TESTS := $(filter %/test_$T %/$T.t,$(TESTS))
