@@ -6,6 +6,8 @@
  *                             before it was made; fails above 64 KiB and 8 KiB a vCPU
  *   hv cost MILLIONS COMMAND...   runs it; fails when it takes more instructions than that. For
  *                             machines of one CPU that count instructions, 2 ns each
+ *   hv shares ID ID PERCENT   fails unless the second runs PERCENT of the first's time
+ *   hv uses ID PERCENT        fails unless it runs PERCENT of one CPU's time
  *   hv state ID               the words for a domain's state
  *   hv resume ID              ends a suspension
  *   hv mapped                 a domain destroyed while its memory is mapped here
@@ -23,6 +25,10 @@
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
 #include <xengnttab.h>
+
+/* Of shares, in percent; and how long they are watched. */
+#define TOLERANCE 15
+#define WATCH_S   3
 
 static xc_interface *xch;
 
@@ -103,6 +109,52 @@ static int cost(char **args)
     double millions = (double)(ticks - (idle_ns() - idle)) / 2e6;
     printf("%.2f million instructions, at most %.0f\n", millions, limit);
     return millions > limit;
+}
+
+/* ---- Time --------------------------------------------------------------------------------- */
+
+static bool is_near(double found, double wanted)
+{
+    printf("%.1f %%, wanted %.0f\n", found, wanted);
+    return found > wanted * (100 - TOLERANCE) / 100 && found < wanted * (100 + TOLERANCE) / 100;
+}
+
+/* What each domain runs while they are watched, and how long that is: nanoseconds. */
+static int watch(char **ids, unsigned count, uint64_t *ran, uint64_t *lasted)
+{
+    struct timespec now, span = {.tv_sec = WATCH_S};
+    xc_domaininfo_t info;
+
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < count; i++) {
+            uint32_t domid = (uint32_t)strtoul(ids[i], NULL, 10);
+            if (xc_domain_getinfolist(xch, domid, 1, &info) != 1 || info.domain != domid)
+                return failed("no such domain");
+            ran[i] = info.cpu_time - (round ? ran[i] : 0);
+        }
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        *lasted =
+            (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec - (round ? *lasted : 0);
+        if (!round)
+            nanosleep(&span, NULL);
+    }
+    return 0;
+}
+
+static int shares(char **args)
+{
+    uint64_t ran[2], lasted;
+
+    return watch(args, 2, ran, &lasted) ||
+           !is_near(100.0 * (double)ran[1] / (double)ran[0], strtod(args[2], NULL));
+}
+
+static int uses(char **args)
+{
+    uint64_t ran, lasted;
+
+    return watch(args, 1, &ran, &lasted) ||
+           !is_near(100.0 * (double)ran / (double)lasted, strtod(args[1], NULL));
 }
 
 /* ---- States ------------------------------------------------------------------------------- */
@@ -224,9 +276,9 @@ static const struct {
     const char *name;
     int args;
     int (*run)(char **args);
-} commands[] = {{"free", 0, show_free},   {"beside", 3, beside}, {"cost", 2, cost},
-                {"state", 1, show_state}, {"resume", 1, resume}, {"mapped", 0, mapped},
-                {"granted", 1, granted}};
+} commands[] = {{"free", 0, show_free}, {"beside", 3, beside}, {"cost", 2, cost},
+                {"shares", 3, shares},  {"uses", 2, uses},     {"state", 1, show_state},
+                {"resume", 1, resume},  {"mapped", 0, mapped}, {"granted", 1, granted}};
 
 int main(int argc, char **argv)
 {
