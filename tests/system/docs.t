@@ -65,6 +65,37 @@ file_exists()
         [ -n "$(find hypervisor tests toolstack guest-patches -path "*/$name")" ]
 }
 
+# plain PAGE: the source of a manual page, without fonts.
+plain()
+{
+    sed 's/\\f.//g; s/\\-/-/g' "$1"
+}
+
+# options_differ PAGE SOURCE: options that only one of the page and the help in the source has.
+options_differ()
+{
+    grep -oE '^ *"  +(-[a-zA-Z], )?--[a-z-]+' "$2" | grep -oE -- '--?[a-zA-Z][a-z-]*' |
+        sort -u >"$work/told"
+    plain "$1" | sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' | grep -A1 '^\.TP' |
+        grep -oE -- '[ "]--?[a-zA-Z][a-z-]*' | tr -d ' "' | sort -u >"$work/explained"
+    [ -s "$work/told" ] || echo "$2: no option was found"
+    diff "$work/told" "$work/explained" | sed -n "s|^[<>]|$1: &|p"
+}
+
+# keys_missing SOURCE: keys of its table that the page or the chapter on configurations lacks.
+keys_missing()
+{
+    sed -n 's/^ *{"\([a-z0-9_]*\)", take_.*/\1/p' "$1" >"$work/keys"
+    [ -s "$work/keys" ] || echo "$1: no key was found"
+    plain docs/man/paravane-guest.cfg.5 | sed -n '/^\.SH KEYS/,/^\.SH [^K]/p' | grep '^\.B' \
+        >"$work/entries"
+    while read -r key; do
+        grep -qE "^\.BI $key=|^\.B (.* )?$key( |\$)" "$work/entries" ||
+            echo "paravane-guest.cfg.5: $key"
+        grep -q "\`$key\`" docs/guest-config.md || echo "guest-config.md: $key"
+    done <"$work/keys"
+}
+
 work=$(mktemp -d "${TMPDIR:-/tmp}/docs.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 sources=$work/sources
@@ -85,6 +116,17 @@ report "identifiers that are named exist" \
 report "files that are named exist" \
     "$(each '`[A-Za-z0-9_./-]*\.\(c\|h\|S\|def\|lds\|t\|py\)`' file_exists $chapters \
         docs/manual.md docs/abi-coverage.md docs/README.md)"
+for page in docs/man/pvstored.8:store/main docs/man/pvconsoled.8:console/main \
+    docs/man/pvwatchd.8:watch/main docs/man/pvunpack.1:unpack/pvunpack; do
+    report "${page%%:*} explains the options that there are" \
+        "$(options_differ "${page%%:*}" "toolstack/${page#*:}.c")"
+done
+report "every key of a configuration is explained" \
+    "$(keys_missing toolstack/common/guest_config.c)"
+if command -v groff >/dev/null; then
+    report "groff takes the manual pages" \
+        "$(for page in docs/man/*; do groff -man -ww -Tutf8 "$page" 2>&1 >/dev/null; done)"
+fi
 
 echo "1..$count"
 exit $failed

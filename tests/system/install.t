@@ -76,6 +76,11 @@ usr/sbin/pvwatchd
 usr/share/bash-completion/completions/pvctl
 usr/share/doc/paravane/installing.md
 usr/share/man/man1/pvctl.1
+usr/share/man/man1/pvunpack.1
+usr/share/man/man5/paravane-guest.cfg.5
+usr/share/man/man8/pvconsoled.8
+usr/share/man/man8/pvstored.8
+usr/share/man/man8/pvwatchd.8
 END
 missing=$(while read -r path; do [ -e "$root/$path" ] || echo "$path"; done <"$work/wanted")
 is "$missing" "" "every file is at its place"
