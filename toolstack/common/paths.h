@@ -12,8 +12,9 @@
 #define PATH_LIBEXEC      "/usr/lib/paravane"
 #define PATH_ETC          "/etc/paravane"
 #define PATH_STORE_SOCKET "/run/xenstored/socket"
-/* Held by who makes a guest. */
-#define PATH_LOCK PATH_RUN "/create.lock"
+/* Held by who makes a guest, or gives it a name; by who reads and changes a kept configuration. */
+#define PATH_LOCK         PATH_RUN "/create.lock"
+#define PATH_GUESTS_LOCK  PATH_RUN "/guests.lock"
 
 /* A guest's configuration and what is known of it, while it exists: <uuid>.json. */
 #define PATH_GUESTS   PATH_STATE "/guests"

@@ -90,6 +90,9 @@ static int remove_nodes(struct devices *devices, const struct device_place *plac
                         struct message *why)
 {
     struct batch batch = {.tries = 0};
+
+    /* The guest writes there: as part of a transaction it could keep that from ever ending. */
+    xs_rm(devices->xs, XBT_NULL, place->front);
     do {
         batch_begin(&batch, devices->xs);
         batch_remove(&batch, place->back, 3);

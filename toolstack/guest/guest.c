@@ -6,12 +6,9 @@
 #include "guest/guest.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xenstore.h>
 
@@ -19,6 +16,7 @@
 #include "common/cpus.h"
 #include "common/paths.h"
 #include "devices/devices.h"
+#include "guest/lock.h"
 #include "guest/nodes.h"
 
 #define EVENT_CHANNELS_DEFAULT  1023u
@@ -220,27 +218,6 @@ static int attach_devices(struct guest_host *host, struct guest_config *c, uint3
     return rc;
 }
 
-/*
- * Whoever holds it makes a guest: between the look at names and free memory and the moment when the
- * new guest shows there, nobody else may. The lock ends with its process, however that ends.
- */
-static int lock_creation(struct message *why)
-{
-    mkdir(PATH_RUN, 0755);
-    int fd = open(PATH_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return message_errno(why, -errno, "%s cannot be opened", PATH_LOCK);
-    while (flock(fd, LOCK_EX))
-        if (errno != EINTR) {
-            int rc = -errno;
-
-            close(fd);
-            return message_errno(why, rc, "%s cannot be locked", PATH_LOCK);
-        }
-    return fd;
-}
-
 /* The domain with its memory and its nodes: what others look at before they make theirs. */
 static int furnish(struct guest_host *host, struct guest_config *c, uint32_t domid,
                    struct message *why)
@@ -257,11 +234,14 @@ static int furnish(struct guest_host *host, struct guest_config *c, uint32_t dom
     return rc;
 }
 
-/* *made: there is a domain, whole or not. */
+/*
+ * *made: there is a domain, whole or not. Between the look at names and free memory and the moment
+ * when the new guest shows there, nobody else may make one.
+ */
 static int make_alone(struct guest_host *host, struct guest_config *c, uint32_t *domid, bool *made,
                       struct message *why)
 {
-    int lock = lock_creation(why);
+    int lock = file_lock(PATH_LOCK, why);
 
     *made = false;
     if (lock < 0)

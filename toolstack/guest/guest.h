@@ -41,7 +41,11 @@ int guest_create(struct guest_host *host, struct guest_config *config, uint32_t 
 /* Devices, nodes, kept configuration and the domain. Whatever can go, goes; the first error. */
 int guest_destroy(struct guest_host *host, uint32_t domid, struct message *why);
 
-/* PATH_GUESTS/<uuid>.json of a domain; -ENOENT: it was not made from a configuration. */
+/*
+ * PATH_GUESTS/<uuid>.json of a domain; -ENOENT: it was not made from a configuration. Who loads
+ * one, changes it and saves it holds PATH_GUESTS_LOCK meanwhile; forgetting it takes the lock
+ * itself.
+ */
 int guest_config_load(const uint8_t uuid[16], struct guest_config *config, struct message *why);
 int guest_config_save(const struct guest_config *config, struct message *why);
 void guest_config_forget(const uint8_t uuid[16]);

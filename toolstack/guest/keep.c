@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/paths.h"
+#include "guest/lock.h"
 
 #define FILE_MAX (4u << 20)
 
@@ -85,9 +87,12 @@ int guest_config_save(const struct guest_config *config, struct message *why)
 void guest_config_forget(const uint8_t uuid[16])
 {
     char path[128], part[136];
+    int lock = file_lock(PATH_GUESTS_LOCK, NULL);
 
     file_path(uuid, path);
     remove(path);
     snprintf(part, sizeof(part), "%s.part", path); /* of one who was killed while writing */
     remove(part);
+    if (lock >= 0)
+        close(lock);
 }

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "common/cfg_parse.h"
+#include "common/paths.h"
+#include "guest/lock.h"
 
 /* ---- Reading ------------------------------------------------------------------------------ */
 
@@ -313,7 +315,8 @@ int verb_config_update(struct pvctl *p, int argc, char **argv)
     int status = read_config(p, file, argv + optind, argc - optind, false, &new);
     if (status)
         return status;
-    if (guest_config_load(info.handle, &old, &why)) {
+    int lock = file_lock(PATH_GUESTS_LOCK, &why);
+    if (lock < 0 || guest_config_load(info.handle, &old, &why)) {
         status = failed_with(p, &why);
     } else {
         memcpy(new.uuid, info.handle, sizeof(new.uuid));
@@ -323,6 +326,8 @@ int verb_config_update(struct pvctl *p, int argc, char **argv)
             status = failed_with(p, &why);
         guest_config_free(&old);
     }
+    if (lock >= 0)
+        close(lock);
     guest_config_free(&new);
     return status;
 }

@@ -10,9 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xen/io/xenbus.h>
 
+#include "common/paths.h"
 #include "devices/devices.h"
+#include "guest/lock.h"
 
 /* ---- The kept configuration --------------------------------------------------------------- */
 
@@ -72,11 +75,15 @@ static int note(struct pvctl *p, uint32_t domid, bool (*change)(struct guest_con
     xc_domaininfo_t info;
     int status = 0;
 
-    if (!domain_info(p, domid, &info) || guest_config_load(info.handle, &config, NULL))
-        return 0;
-    if (change(&config, device) && guest_config_save(&config, &why))
-        status = failed_with(p, &why);
-    guest_config_free(&config);
+    int lock = file_lock(PATH_GUESTS_LOCK, &why);
+    if (lock < 0)
+        return failed_with(p, &why);
+    if (domain_info(p, domid, &info) && guest_config_load(info.handle, &config, NULL) == 0) {
+        if (change(&config, device) && guest_config_save(&config, &why))
+            status = failed_with(p, &why);
+        guest_config_free(&config);
+    }
+    close(lock);
     return status;
 }
 

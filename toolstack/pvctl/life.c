@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <xenstore.h>
+
+#include "common/paths.h"
+#include "guest/lock.h"
 
 #define TIMEOUT_DEFAULT 300u
 #define POLL_MS         100
@@ -233,20 +237,37 @@ static int rename_kept(struct pvctl *p, const uint8_t uuid[16], const char *name
 {
     struct message why = {.file = NULL};
     struct guest_config config;
-    int rc = guest_config_load(uuid, &config, &why);
+    int lock = file_lock(PATH_GUESTS_LOCK, &why);
+    int rc = lock < 0 ? lock : guest_config_load(uuid, &config, &why);
 
-    if (rc == -ENOENT)
-        return 0;
-    if (rc)
-        return failed_with(p, &why);
-    char *copy = strdup(name);
-    if (copy != NULL) {
-        free(config.name);
-        config.name = copy;
-        rc = guest_config_save(&config, &why);
+    if (rc == 0) {
+        char *copy = strdup(name);
+        if (copy != NULL) {
+            free(config.name);
+            config.name = copy;
+            rc = guest_config_save(&config, &why);
+        }
+        guest_config_free(&config);
     }
-    guest_config_free(&config);
-    return rc ? failed_with(p, &why) : 0;
+    if (lock >= 0)
+        close(lock);
+    return rc && rc != -ENOENT ? failed_with(p, &why) : 0;
+}
+
+/* Nobody else may look whether the name is free between this look and the new name. */
+static int rename_alone(struct pvctl *p, uint32_t domid, const uint8_t handle[16], const char *name)
+{
+    char path[64], uuid[37];
+    int64_t other = lookup_domain(p, name);
+
+    if (other >= 0 && other != domid)
+        return failed(p, "%s: domain %lld has this name already", name, (long long)other);
+    uuid_to_text(handle, uuid);
+    snprintf(path, sizeof(path), "/vm/%s/name", uuid);
+    if (!domain_write(p, domid, "name", name) ||
+        !xs_write(p->xs, XBT_NULL, path, name, (unsigned)strlen(name)))
+        return failed(p, "the store does not take the name: %s", strerror(errno));
+    return rename_kept(p, handle, name);
 }
 
 int verb_rename(struct pvctl *p, int argc, char **argv)
@@ -254,7 +275,6 @@ int verb_rename(struct pvctl *p, int argc, char **argv)
     struct message why = {.file = NULL};
     xc_domaininfo_t info;
     uint32_t domid;
-    char path[64], uuid[37];
 
     while (next_option(p, argc, argv, "", common_options) != -1)
         ;
@@ -267,13 +287,10 @@ int verb_rename(struct pvctl *p, int argc, char **argv)
         return STATUS_FAILED;
     if (domid == 0)
         return failed(p, "the control domain keeps its name");
-    int64_t other = lookup_domain(p, name);
-    if (other >= 0 && other != domid)
-        return failed(p, "%s: domain %lld has this name already", name, (long long)other);
-    uuid_to_text(info.handle, uuid);
-    snprintf(path, sizeof(path), "/vm/%s/name", uuid);
-    if (!domain_write(p, domid, "name", name) ||
-        !xs_write(p->xs, XBT_NULL, path, name, (unsigned)strlen(name)))
-        return failed(p, "the store does not take the name: %s", strerror(errno));
-    return rename_kept(p, info.handle, name);
+    int lock = file_lock(PATH_LOCK, &why);
+    if (lock < 0)
+        return failed_with(p, &why);
+    int status = rename_alone(p, domid, info.handle, name);
+    close(lock);
+    return status;
 }

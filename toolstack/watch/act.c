@@ -93,29 +93,35 @@ static uint32_t find_new(struct guest_host *host, const struct task *task, bool 
     return 0;
 }
 
-/* What the domain leaves when somebody destroyed it who knows nothing of its devices, too. */
-static void destroy_old(struct guest_host *host, const struct task *task)
+/*
+ * What the domain leaves when somebody destroyed it who knows nothing of its devices, too. An error
+ * is worth another try; a domain that is gone but for a device does not keep its guest from
+ * starting again.
+ */
+static int destroy_old(struct guest_host *host, const struct task *task, struct message *why)
 {
     struct devices devices = {.xch = host->xch, .xs = host->xs};
-    struct message why = {.file = NULL};
     xc_domaininfo_t info;
     bool paused;
     int rc;
 
     if (old_is_there(host, task)) {
-        rc = guest_destroy(host, task->domid, &why);
+        rc = guest_destroy(host, task->domid, why);
+        if (rc && old_is_there(host, task))
+            return rc;
     } else {
         /* Another guest has its number, or its UUID: then all this was done before. */
         bool taken = xc_domain_getinfolist(host->xch, task->domid, 1, &info) == 1 &&
                      info.domain == task->domid && !(info.flags & XEN_DOMINF_dying);
         if (taken || find_new(host, task, &paused) != 0)
-            return;
-        rc = devices_destroy(&devices, task->domid, &why);
+            return 0;
+        rc = devices_destroy(&devices, task->domid, why);
         guest_nodes_remove(host, task->domid, task->config.uuid);
         guest_config_forget(task->config.uuid);
     }
     if (rc)
-        daemon_log(LOG_WARNING, "%s: domain %u: %s", task->config.name, task->domid, why.text);
+        daemon_log(LOG_WARNING, "%s: domain %u: %s", task->config.name, task->domid, why->text);
+    return 0;
 }
 
 static int random_uuid(uint8_t uuid[16])
@@ -237,14 +243,14 @@ static int carry_out(struct guest_host *host, const struct task *task, struct me
     if (task->action == ACTION_RENAME_RESTART)
         rc = rename_old(host, task, why);
     else
-        destroy_old(host, task);
+        rc = destroy_old(host, task, why);
     switch (task->action) {
     case ACTION_RESTART:
     case ACTION_RENAME_RESTART:
     case ACTION_COREDUMP_RESTART:
         return rc ? rc : start_new(host, task, why);
     default:
-        return 0;
+        return rc;
     }
 }
 
