@@ -24,12 +24,17 @@ static void two_level_init(struct domain *d, struct evtchn *chn)
     chn->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
 }
 
-/* Second and third step of a delivery: the selector word, then the upcall. */
+/*
+ * Second and third step of a delivery: the selector word, then the upcall. A domain that is being
+ * made may have ports before it has a vCPU; its guest finds the pending bit when it unmasks them.
+ */
 static void select_and_raise(const struct domain *d, const struct evtchn *chn)
 {
     struct vcpu *v = evtchn_notified(d, chn);
-    struct vcpu_info *info = READ_ONCE(v->info);
 
+    if (v == NULL)
+        return;
+    struct vcpu_info *info = READ_ONCE(v->info);
     if (!bit_test_and_set(chn->port / BITS_PER_LONG, (unsigned long *)&info->evtchn_pending_sel))
         vcpu_raise_upcall(v);
 }

@@ -45,7 +45,8 @@ def guest_ended(machine, program, title, timeout=120):
 
 
 def domains(name, memory="3G", dom0_mem=1024, cpus=2, timeout=300, kernel_args="", options=(),
-            hypervisor_args="", script=None, initrd="initramfs-domains.cpio", **more):
+            hypervisor_args="", script=None, initrd="initramfs-domains.cpio", audited=True,
+            **more):
     """
     The control domain with its toolstack runs tests/system/domains/NAME, whose checks become this
     script's; then the machine goes off, and the audit finds nothing wrong.
@@ -68,7 +69,8 @@ def domains(name, memory="3G", dom0_mem=1024, cpus=2, timeout=300, kernel_args="
             tap.diag(machine.explain(30))
         if not tap.ok(machine.wait_end(), "the machine goes off"):
             tap.diag(machine.explain())
-        check_last_audit(machine, name)
+        if audited:  # the debug build's is
+            check_last_audit(machine, name)
         tap.diag(f"{name}: {machine.elapsed():.0f} s")
 
 

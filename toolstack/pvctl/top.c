@@ -8,6 +8,7 @@
 #include <locale.h>
 #include <ncurses.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -169,21 +170,32 @@ static bool wait_delay(struct pvctl *p, const struct look *look, uint64_t delay)
     static struct pollfd keys = {.fd = STDIN_FILENO, .events = POLLIN};
     long long end = now_ms() + (long long)delay * 1000;
 
-    for (long long left; (left = end - now_ms()) > 0;) {
-        int ready = poll(&keys, 1, (int)left), key;
+    /* A resize's signal comes while ppoll() waits or is seen by getch() before, never between. */
+    sigset_t resize, others;
+    bool goes_on = true;
+
+    sigemptyset(&resize);
+    sigaddset(&resize, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &resize, &others);
+    for (int ready = 0; goes_on;) {
         bool any = false;
 
-        while ((key = getch()) != ERR) {
+        for (int key; goes_on && (key = getch()) != ERR;) {
             any = true;
-            if (key == 'q' || key == 'Q')
-                return false;
+            goes_on = key != 'q' && key != 'Q';
             if (key == KEY_RESIZE)
                 show_screen(p, look);
         }
         if (ready > 0 && !any)
             keys.fd = -1;
+        long long left = end - now_ms();
+        if (left <= 0)
+            break;
+        struct timespec timeout = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+        ready = goes_on ? ppoll(&keys, 1, &timeout, &others) : 0;
     }
-    return true;
+    sigprocmask(SIG_SETMASK, &others, NULL);
+    return goes_on;
 }
 
 static int run_top(struct pvctl *p, const struct top_options *o)
