@@ -136,6 +136,23 @@ static void test_interdomain(void)
     finish();
 }
 
+/* A domain that is being made has ports before it has vCPUs. */
+static void test_without_vcpus(void)
+{
+    struct vcpu *later;
+
+    begin();
+    later = dom1->vcpu[0];
+    dom1->vcpu[0] = NULL;
+    is(alloc_unbound(v0, 1, 0), 0, "a port of a domain without vCPUs");
+    uint32_t far = out_port;
+    is(bind_interdomain(v0, 1, far), 0, "is bound");
+    is(send(v0, out_port), 0, "and an event sent");
+    ok(pending(dom1, far), "which is pending there");
+    dom1->vcpu[0] = later;
+    finish();
+}
+
 static void test_virq(void)
 {
     uint32_t timer;
@@ -416,6 +433,7 @@ int main(void)
 {
     test_alloc_unbound();
     test_interdomain();
+    test_without_vcpus();
     test_virq();
     test_ipi_and_vcpu();
     test_pirq();
