@@ -157,11 +157,11 @@ static struct grant_active *record_of(struct domain *d, uint32_t ref, domid_t us
                                       enum grant_use use)
 {
     struct grant_active *act = grant_active_of(d->grant, ref);
-    union header h = {.word = READ_ONCE(*header_word(d->grant, ref))};
 
-    if (act || !permits(d->grant, h, user, readonly, use))
+    if (act)
         return act;
-    return grant_make_active(d, ref);
+    union header h = {.word = READ_ONCE(*header_word(d->grant, ref))};
+    return permits(d->grant, h, user, readonly, use) ? grant_make_active(d, ref) : NULL;
 }
 
 int grant_pin(struct domain *d, uint32_t ref, domid_t user, bool readonly, enum grant_use use,
