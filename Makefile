@@ -147,7 +147,8 @@ $B/pvunpack: $(UNPACK_OBJ)
 	$Q $(CC) -o $@ $^ $(UNPACK_LIBS)
 
 STORE_LIBS := -lxenevtchn -lxengnttab -lxenforeignmemory -lxencall
-STORE_OBJ := $(patsubst %.c,$B/host/%.o,$(wildcard toolstack/store/*.c) toolstack/common/message.c)
+STORE_OBJ := $(patsubst %.c,$B/host/%.o,$(wildcard toolstack/store/*.c) \
+	toolstack/common/background.c toolstack/common/message.c)
 
 $B/host/toolstack/store/main.o: $O/version
 $B/host/toolstack/store/main.o: HOST_CFLAGS += $(if $(VERSION),-DPARAVANE_VERSION='"$(VERSION)"')

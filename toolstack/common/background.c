@@ -131,7 +131,8 @@ static void notify_manager(void)
 
 void background_ready(struct background *self)
 {
-    lock_byte(self->lock, LOCK_READY);
+    if (self->lock >= 0)
+        lock_byte(self->lock, LOCK_READY);
     notify_manager();
     if (self->tell < 0)
         return;

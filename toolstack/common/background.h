@@ -13,7 +13,7 @@
 struct background {
     const char *program;
     const char *pid_file;
-    int lock; /* the pid file's descriptor */
+    int lock; /* the pid file's descriptor; -1: not claimed */
     int tell; /* where the parent waits for a byte; -1: no parent does */
 };
 

@@ -3,18 +3,10 @@
  * pvstored: the command. Without --foreground it goes into the background when clients can connect,
  * so whoever started it may go on then.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "common/background.h"
 #include "common/paths.h"
 #include "store/daemon.h"
 
@@ -43,9 +35,8 @@ static const char usage_text[] =
 
 struct options {
     struct daemon_options daemon;
-    const char *pid_file;
+    struct background process;
     bool foreground;
-    int tell; /* where the parent waits for a byte; -1: no parent does */
 };
 
 enum { OPTION_FRESH = 256, OPTION_SOCKET_ONLY, OPTION_VERSION };
@@ -84,7 +75,7 @@ static int parse_options(int argc, char **argv, struct options *opt)
             opt->daemon.state_directory = optarg;
             break;
         case 'p':
-            opt->pid_file = optarg;
+            opt->process.pid_file = optarg;
             break;
         case OPTION_FRESH:
             opt->daemon.fresh = true;
@@ -110,77 +101,20 @@ static int parse_options(int argc, char **argv, struct options *opt)
     return EXIT_USAGE;
 }
 
-/* A message to systemd, if that started us: man 3 sd_notify. */
-static void notify_manager(void)
-{
-    static const char ready[] = "READY=1";
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = getenv("NOTIFY_SOCKET");
-
-    if (path == NULL || strlen(path) >= sizeof(address.sun_path))
-        return;
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    if (address.sun_path[0] == '@')
-        address.sun_path[0] = '\0';
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-    if (fd >= 0) {
-        sendto(fd, ready, sizeof(ready) - 1, MSG_NOSIGNAL, (struct sockaddr *)&address, size);
-        close(fd);
-    }
-}
-
-static void write_pid(const char *path)
-{
-    FILE *file = fopen(path, "we");
-
-    if (file == NULL || fprintf(file, "%d\n", getpid()) < 0 || fclose(file) != 0)
-        fprintf(stderr, "pvstored: cannot write %s: %s\n", path, strerror(errno));
-}
-
 static void is_ready(void *data)
 {
-    const struct options *opt = data;
-
-    if (opt->pid_file != NULL)
-        write_pid(opt->pid_file);
-    notify_manager();
-    if (opt->tell < 0)
-        return;
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null >= 0) {
-        dup2(null, STDIN_FILENO);
-        dup2(null, STDOUT_FILENO);
-        close(null);
-    }
-    if (write(opt->tell, "", 1) != 1)
-        fputs("pvstored: who started it has gone\n", stderr);
-    close(opt->tell);
+    background_ready(data);
 }
 
-/* The child goes on; the parent ends with it, or as soon as it is ready. -1: this is the child. */
-static int detach(struct options *opt)
+/* A pid file only if it is asked for: the state's own lock keeps a second pvstored away. */
+static int run(struct options *opt, struct message *why)
 {
-    int ends[2], status;
-    char byte;
+    int rc = opt->process.pid_file != NULL ? background_claim(&opt->process, why) : 0;
 
-    if (pipe2(ends, O_CLOEXEC))
-        return EXIT_FAILED;
-    pid_t child = fork();
-    if (child < 0) {
-        fprintf(stderr, "pvstored: cannot go into the background: %s\n", strerror(errno));
-        return EXIT_FAILED;
-    }
-    close(ends[child != 0]);
-    if (child == 0) {
-        setsid();
-        opt->tell = ends[1];
-        return -1;
-    }
-    if (read(ends[0], &byte, 1) == 1)
-        return EXIT_OK;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+    if (rc == 0)
+        rc = daemon_run(&opt->daemon, why);
+    background_end(&opt->process);
+    return rc;
 }
 
 int main(int argc, char **argv)
@@ -188,18 +122,16 @@ int main(int argc, char **argv)
     struct options opt = {.daemon = {.socket = PATH_STORE_SOCKET,
                                      .state_directory = PATH_STORE,
                                      .is_ready = is_ready},
-                          .tell = -1};
-    struct message why = {0};
+                          .process = {.program = "pvstored", .lock = -1, .tell = -1}};
+    struct message why = {.file = NULL};
     int status = parse_options(argc, argv, &opt);
 
-    opt.daemon.data = &opt;
+    opt.daemon.data = &opt.process;
     if (status < 0 && !opt.foreground)
-        status = detach(&opt);
+        status = background_detach(&opt.process);
     if (status >= 0)
         return status;
-    int rc = daemon_run(&opt.daemon, &why);
-    if (opt.pid_file != NULL)
-        unlink(opt.pid_file);
+    int rc = run(&opt, &why);
     if (rc)
         message_print(stderr, "pvstored", &why);
     return rc ? EXIT_FAILED : EXIT_OK;
