@@ -77,6 +77,11 @@ void workers_add(struct workers *workers, const uint8_t uuid[16])
     *end = w;
 }
 
+static void begin_later(struct worker *w, uint64_t ms)
+{
+    w->when = now_ms() + ms;
+}
+
 /* ---- The end of one ----------------------------------------------------------------------- */
 
 /* The configuration, as `pvctl create --from-json` takes it. */
@@ -95,6 +100,14 @@ static bool leave_config(const struct task *task, char path[256])
     return good;
 }
 
+/* The guest may have stopped once more since its process removed the task: then there is another. */
+static void done(struct worker *w)
+{
+    w->done = !task_exists(w->uuid);
+    w->tries = 0;
+    begin_later(w, 0);
+}
+
 static void give_up(struct worker *w)
 {
     char path[96], left[256];
@@ -103,7 +116,16 @@ static void give_up(struct worker *w)
     int lock;
 
     task_path(w->uuid, path);
-    if (task_take(path, &task, &lock, &why)) {
+    int rc = task_take(path, &task, &lock, &why);
+    if (rc == -EBUSY) {
+        begin_later(w, STARTED_AGAIN_MS);
+        return;
+    }
+    if (rc == -ENOENT) {
+        done(w);
+        return;
+    }
+    if (rc) {
         daemon_log(LOG_ERR, "a task is given up: %s", why.text);
     } else {
         bool saved = leave_config(&task, left);
@@ -122,15 +144,14 @@ static void ended(struct workers *workers, struct worker *w, int status)
 {
     w->pid = 0;
     workers->running--;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == TASK_DONE) {
-        w->done = true;
-    } else if (WIFEXITED(status) && WEXITSTATUS(status) == TASK_BUSY) {
-        w->when = now_ms() + STARTED_AGAIN_MS;
-    } else if (++w->tries >= TRIES_MAX) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == TASK_DONE)
+        done(w);
+    else if (WIFEXITED(status) && WEXITSTATUS(status) == TASK_BUSY)
+        begin_later(w, STARTED_AGAIN_MS);
+    else if (++w->tries >= TRIES_MAX)
         give_up(w);
-    } else {
-        w->when = now_ms() + ((uint64_t)RETRY_MS << (w->tries - 1));
-    }
+    else
+        begin_later(w, (uint64_t)RETRY_MS << (w->tries - 1));
 }
 
 void workers_reap(struct workers *workers)
