@@ -331,8 +331,21 @@ uint64_t host_now_ms(void)
 
 bool host_backend_exists(const char *name)
 {
-    (void)name;
-    return world.driver_sticks;
+    char path[64];
+    unsigned domid, id;
+
+    if (sscanf(name, "vbd-%u-%u", &domid, &id) != 2)
+        return world.driver_sticks;
+    snprintf(path, sizeof(path), "/local/domain/0/backend/vbd/%u/%u", domid, id);
+    if (world.driver_late > 0) {
+        char node[96];
+
+        world.driver_late--;
+        snprintf(node, sizeof(node), "%s/feature-barrier", path);
+        world_write(node, "1");
+        return !world.driver_late_lets_go;
+    }
+    return world.driver_sticks || (find(&tree, path) != NULL && !world.driver_late_lets_go);
 }
 
 /* --- disks ----------------------------------------------------------------------------------- */

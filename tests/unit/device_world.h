@@ -31,7 +31,11 @@ struct world {
     bool no_drivers;    /* nothing takes devices up */
     bool driver_fails;  /* the back-end's driver closes at once and says why */
     bool driver_sticks; /* and never lets a device go */
-    bool domain_dead;   /* of id 7; 8 is never */
+    /* So many times it makes nodes anew that were removed; it keeps their device while they are
+     * there, or lets it go all the same. */
+    unsigned driver_late;
+    bool driver_late_lets_go;
+    bool domain_dead; /* of id 7; 8 is never */
 
     char image_tag[2][WORLD_IMAGES][64]; /* loop devices, network block devices; "": free */
     unsigned busy_images;                /* so many tries find the number taken */

@@ -248,6 +248,17 @@ static void check_guests(void)
     is(disk_detach(&devices, 7, XVDA, false, &why), 0, "nodes that vanish meanwhile");
     ok(nothing_left(), "nothing is left");
 
+    /* A driver that was just connecting makes nodes anew that have been removed. */
+    for (unsigned i = 0; i < 2; i++) {
+        begin();
+        attach_disk("/images/web,raw,xvda,w", 7);
+        world.driver_late = 1;
+        world.driver_late_lets_go = i == 1;
+        is(disk_detach(&devices, 7, XVDA, true, &why), 0, "a driver that writes late");
+        ok(nothing_left(), "nothing is left");
+        is(attach_disk("/images/web,raw,xvda,w", 7), 0, "the device's number is free");
+    }
+
     begin();
     attach_disk("/images/web,raw,xvda,w", 7);
     connect_disk();

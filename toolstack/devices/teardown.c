@@ -101,16 +101,24 @@ static int remove_nodes(struct devices *devices, const struct device_place *plac
     return batch_result(&batch, why);
 }
 
-/* The driver drops a device whose nodes are gone, by and by. */
+/*
+ * The driver drops a device whose nodes are gone, by and by. One that was about to connect may have
+ * written its features meanwhile, and so made the nodes anew: then it keeps the device.
+ */
 static int wait_gone(struct devices *devices, const struct device_place *place, struct message *why)
 {
     char name[NODE_PATH_SIZE];
     snprintf(name, sizeof(name), "%s-%u-%u", kind_names[place->kind], place->domid, place->id);
     uint64_t end = host_now_ms() + device_host_patience(devices);
-    for (unsigned step = 0; host_backend_exists(name); host_pause(&step))
+    for (unsigned step = 0;; host_pause(&step)) {
+        bool driven = host_backend_exists(name);
+        int rc = node_exists(devices, place->back) ? remove_nodes(devices, place, why) : 0;
+
+        if (rc != 0 || !driven)
+            return rc;
         if (host_now_ms() >= end)
             return message_set(why, -ETIMEDOUT, "the back-end does not let its device %s go", name);
-    return 0;
+    }
 }
 
 static int remove_record(struct devices *devices, const struct device_place *place,

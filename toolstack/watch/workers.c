@@ -100,7 +100,8 @@ static bool leave_config(const struct task *task, char path[256])
     return good;
 }
 
-/* The guest may have stopped once more since its process removed the task: then there is another. */
+/* The guest may have stopped once more since its process removed the task: then there is another.
+ */
 static void done(struct worker *w)
 {
     w->done = !task_exists(w->uuid);
