@@ -7,8 +7,8 @@
  * read once and checked: when they cannot be right the store counts as broken, for good, since
  * nothing in a stream of bytes can be trusted behind an error.
  *
- * The vCPU that waits is not always the one that takes the event, so nobody sleeps for longer than
- * a slice without looking at the ring.
+ * Among several vCPUs the one that waits is not always the one that takes the event, so there
+ * nobody sleeps for longer than a slice without looking at the ring.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -204,12 +204,14 @@ static int pump(bool *moved)
 
 /* ---- Requests ------------------------------------------------------------------------------ */
 
-/* Sleeps until the store has done something, or a slice has passed. */
+/* Sleeps until the store has done something; with several vCPUs, or a slice has passed. */
 static void nap(uint64_t until)
 {
     uint64_t slice = monotonic_ns() + SLICE_NS;
 
-    (void)event_wait(store.port, until && until < slice ? until : slice);
+    if (nr_vcpus() > 1 && (until == 0 || slice < until))
+        until = slice;
+    (void)event_wait(store.port, until);
 }
 
 /*

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Bad guests beside a good one, guests that come and go, and many at once, in 4 GiB.
 
-ROUNDS=N and MANY=N: how many come and go (20), and are there at once (20; 100 have room).
+ROUNDS=N and MANY=N: how many come and go (200), and are there at once (100; no more have room).
 """
 import os
 
@@ -10,6 +10,6 @@ import scenario
 import tap
 
 scenario.domains("numbers", memory="4G", dom0_mem=640, timeout=2400,
-                 kernel_args=f"paravane.rounds={os.environ.get('ROUNDS', 20)} "
-                             f"paravane.many={os.environ.get('MANY', 20)}")
+                 kernel_args=f"paravane.rounds={os.environ.get('ROUNDS', 200)} "
+                             f"paravane.many={os.environ.get('MANY', 100)}")
 tap.done()

@@ -7,7 +7,7 @@ import machine as m
 import scenario
 import tap
 
-seconds = os.environ.get("SECONDS_EACH", "12")
+seconds = os.environ.get("SECONDS_EACH", "6")
 initrd = m.control_domain(m.KERNEL, "initramfs-stress.cpio")
 args = m.default_hypervisor_args(m.control_domain_share("3G"))
 options = m.boot_options(args, f"paravane.test=stress paravane.seconds={seconds}", initrd=initrd)

@@ -2,13 +2,18 @@
 /*
  * What guests must not leave behind, in one line: free pages of the machine, domains (dying ones
  * too), event channels of the control domain, nodes in the store.
- *   counts                    prints it
- *   counts read PATH          a node of the store
- *   counts write PATH VALUE
+ *   counts                              prints it
+ *   counts cpu                          prints milliseconds of CPU time of all guests
+ *   counts read NAME NODE               prints data/NODE of the guest of that name
+ *   counts write NODE VALUE             writes data/NODE of every guest
+ *   counts await NAME NODE VALUE        waits until that is the value
+ *   counts await-all NODE VALUE NUMBER  waits until that many guests have the value
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 #include <xenstore.h>
 #include <xencall.h>
 #include <xenctrl.h>
@@ -16,6 +21,8 @@
 
 #define PORTS   4096u
 #define DOMAINS 512
+
+#define PATIENCE 300 /* seconds, on the slowest machine */
 
 static unsigned open_ports(void)
 {
@@ -59,6 +66,77 @@ static int print(struct xs_handle *xs)
     return 0;
 }
 
+/* The nodes of every guest, or of those called so: calls `each` with the path of its data/NODE.
+ * Returns how many of the calls were true. */
+static unsigned each_guest(struct xs_handle *xs, const char *called, const char *node,
+                           bool (*each)(struct xs_handle *xs, const char *path, const char *value),
+                           const char *value)
+{
+    unsigned number = 0, count = 0;
+    char path[XENSTORE_ABS_PATH_MAX + 1],
+        **ids = xs_directory(xs, XBT_NULL, "/local/domain", &number);
+    for (unsigned i = 0; ids && i < number; i++) {
+        snprintf(path, sizeof(path), "/local/domain/%s/name", ids[i]);
+        char *name = xs_read(xs, XBT_NULL, path, NULL);
+        snprintf(path, sizeof(path), "/local/domain/%s/data/%s", ids[i], node);
+        if (strcmp(ids[i], "0") != 0 && name && (!called || strcmp(name, called) == 0))
+            count += each(xs, path, value);
+        free(name);
+    }
+    free(ids);
+    return count;
+}
+
+static bool is(struct xs_handle *xs, const char *path, const char *value)
+{
+    char *found = xs_read(xs, XBT_NULL, path, NULL);
+    bool same = found && strcmp(found, value) == 0;
+    free(found);
+    return same;
+}
+
+static bool show(struct xs_handle *xs, const char *path, const char *value)
+{
+    char *found = xs_read(xs, XBT_NULL, path, NULL);
+    (void)value;
+    if (found)
+        puts(found);
+    free(found);
+    return found != NULL;
+}
+
+static bool set(struct xs_handle *xs, const char *path, const char *value)
+{
+    return xs_write(xs, XBT_NULL, path, value, (unsigned)strlen(value));
+}
+
+/* Looks every 50 ms: a program that is started for each look takes the guests' time. */
+static bool await(struct xs_handle *xs, const char *called, const char *node, const char *value,
+                  unsigned wanted)
+{
+    time_t end = time(NULL) + PATIENCE;
+    while (each_guest(xs, called, node, is, value) < wanted) {
+        if (time(NULL) > end)
+            return false;
+        usleep(50000);
+    }
+    return true;
+}
+
+/* Milliseconds of CPU time that the guests that are there have used, together. */
+static int print_cpu(void)
+{
+    static xc_domaininfo_t info[DOMAINS];
+    xc_interface *xch = xc_interface_open(NULL, NULL, 0);
+    int count = xch ? xc_domain_getinfolist(xch, 1, DOMAINS, info) : -1;
+    uint64_t ns = 0;
+    for (int i = 0; i < count; i++)
+        ns += info[i].cpu_time;
+    printf("%llu\n", (unsigned long long)(ns / 1000000));
+    xc_interface_close(xch);
+    return count < 0;
+}
+
 int main(int argc, char **argv)
 {
     struct xs_handle *xs = xs_open(0);
@@ -66,12 +144,15 @@ int main(int argc, char **argv)
         return 1;
     if (argc == 1)
         return print(xs);
+    if (argc == 2 && strcmp(argv[1], "cpu") == 0)
+        return print_cpu();
+    if (argc == 4 && strcmp(argv[1], "read") == 0)
+        return !each_guest(xs, argv[2], argv[3], show, NULL);
     if (argc == 4 && strcmp(argv[1], "write") == 0)
-        return !xs_write(xs, XBT_NULL, argv[2], argv[3], (unsigned)strlen(argv[3]));
-    char *value = argc == 3 ? xs_read(xs, XBT_NULL, argv[2], NULL) : NULL;
-    if (!value)
-        return 1;
-    puts(value);
-    free(value);
-    return 0;
+        return !each_guest(xs, NULL, argv[2], set, argv[3]);
+    if (argc == 5 && strcmp(argv[1], "await") == 0)
+        return !await(xs, argv[2], argv[3], argv[4], 1);
+    if (argc == 5 && strcmp(argv[1], "await-all") == 0)
+        return !await(xs, NULL, argv[2], argv[3], (unsigned)atoi(argv[4]));
+    return 2;
 }
