@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "builder/apart.h"
 #include "builder/build.h"
 
 #define RINGS 2u /* the store's, and the console's */
@@ -97,6 +98,15 @@ static int load_ramdisk(struct build *b, struct message *why)
     if (rc)
         message_prefix(why, "%s", b->request->ramdisk);
     return rc;
+}
+
+/* In a process of its own. */
+static int load_files(void *data, struct message *why)
+{
+    struct build *b = data;
+    int rc = load_kernel(b, why);
+
+    return rc ? rc : load_ramdisk(b, why);
 }
 
 /* ---- What the kernel finds ---------------------------------------------------------------- */
@@ -191,9 +201,7 @@ static int fill(struct build *b, struct message *why)
     int rc = guest_memory_populate(&b->memory, r->xch, r->domid, b->layout.nr_pages, why);
 
     if (rc == 0)
-        rc = load_kernel(b, why);
-    if (rc == 0)
-        rc = load_ramdisk(b, why);
+        rc = apart(load_files, b, why);
     if (rc == 0)
         rc = write_p2m(b, why);
     if (rc == 0)

@@ -133,7 +133,6 @@ int guest_memory_load(struct guest_memory *m, uint64_t to, int fd, uint64_t offs
         if (window == NULL)
             return -EIO;
         int rc = read_all(fd, window + skip, offset + done, part, why);
-        guest_memory_unmap(m, window, count);
         if (rc)
             return rc;
         done += part;

@@ -30,7 +30,8 @@ void guest_memory_unmap(struct guest_memory *m, void *at, uint64_t count);
 
 /*
  * Copies `bytes` of a file from `offset` on into the domain's memory at byte `to`. Calls
- * progress(data, bytes done) now and then.
+ * progress(data, bytes done) now and then. The domain's memory stays mapped until the process ends
+ * (builder/apart.h).
  */
 int guest_memory_load(struct guest_memory *m, uint64_t to, int fd, uint64_t offset, uint64_t bytes,
                       void (*progress)(void *data, uint64_t done), void *data, struct message *why);
