@@ -24,6 +24,11 @@ ifneq ($(filter test fuzz test-on-xen,$(MAKECMDGOALS)),)
 DEBUG ?= 1
 endif
 B := build
+# `make bench B=NAME` measures NAME; its build directory is the default one.
+ifneq ($(and $(filter bench,$(MAKECMDGOALS)),$(filter $(B),$(shell tests/bench/run --list))),)
+ONLY := $B
+override B := build
+endif
 ifeq ($(DEBUG),1)
 O := $B/debug
 else
@@ -722,12 +727,55 @@ $B/bench/xen: $B/cache/xen-4.17/.version
 	$Q mkdir -p $(@D)
 	$Q gunzip -c $(<D)/boot/xen-4.17-amd64.gz >$@
 
-.PHONY: bench bench-profile
-bench: $B/paravane $B/bench/xen $(CONTROL_DOMAIN)
-	$Q KERNEL=$(KERNEL) tests/bench/run $(ARGS)
+# Programs of the control domain, of Linux guests and of the bare machine; newlib guests.
+BENCH := tests/bench
+BENCH_PROGRAMS := $(patsubst $(BENCH)/programs/%.c,$B/bench/bin/%,$(wildcard $(BENCH)/programs/*.c))
+BENCH_GUESTS := $(patsubst $(BENCH)/guests/%.c,$B/guest/bench/%.elf,$(wildcard $(BENCH)/guests/*.c))
+BENCH_MARKS := $(wildcard $(BENCH)/programs/*.h) $(BENCH)/programs/marks.def
 
-bench-profile: $B/paravane $(CONTROL_DOMAIN)
-	$Q KERNEL=$(KERNEL) tests/bench/profile $(ARGS)
+$(BENCH_PROGRAMS): $B/bench/bin/%: $(BENCH)/programs/%.c $(BENCH_MARKS)
+	$(call say,CC,$@)
+	$Q mkdir -p $(@D)
+	$Q $(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -static -Wl,--build-id=none \
+		$(if $(filter %/nothing,$@),-nostdlib) -o $@ $< -lxenstore $(XEN_LIBS)
+
+$B/bench/count.so: $(BENCH)/count.c
+	$Q mkdir -p $(@D)
+	$Q $(CC) -std=gnu11 -O2 -g $(WARNINGS) -fPIC -shared -fvisibility=hidden -o $@ $<
+
+$(BENCH_GUESTS:$B/guest/%.elf=$B/guest/obj/$(BENCH)/guests/%.o): $(BENCH_MARKS)
+$(BENCH_GUESTS): $B/guest/bench/%.elf: $B/guest/obj/$(BENCH)/guests/%.o $(GUEST_BASE)
+	$Q mkdir -p $(@D)
+	$(guest_link)
+
+$C/%/guest-bench.cpio: $C/%/guest-initrd.cpio $(CD)/mkarchive $(BENCH_PROGRAMS) \
+		$(wildcard $(BENCH)/guest-linux/*)
+	$(call say,CPIO,$@)
+	$Q $(CD)/mkarchive $< $@ tests=$(BENCH)/guest-linux \
+		$(foreach file,$(BENCH_PROGRAMS),bench/$(notdir $(file))=$(file))
+
+$C/%/initramfs-bench.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-bench.cpio $C/%/vmlinux \
+		$(CD)/mkarchive $(BENCH_PROGRAMS) $(BENCH_GUESTS) $B/guest/system/idle.elf \
+		$(wildcard $(BENCH)/control/*)
+	$(call say,CPIO,$@)
+	$Q mkdir -p $C/$*/bench-modules
+	$Q cp $B/cache/linux-$*/lib/modules/*/kernel/drivers/block/brd.ko $C/$*/bench-modules
+	$Q $(CD)/mkarchive $< $@ guests/vmlinux=$C/$*/vmlinux guests/initrd=$C/$*/guest-bench.cpio \
+		modules=$C/$*/bench-modules \
+		tests=$(BENCH)/control guests/idle=$B/guest/system/idle.elf \
+		$(foreach file,$(BENCH_PROGRAMS),bench/$(notdir $(file))=$(file)) \
+		$(foreach file,$(BENCH_GUESTS),guests/$(basename $(notdir $(file)))=$(file))
+
+# `make bench ONLY=NAME`, or B=NAME, measures one; `tests/bench/run --list` prints the names.
+.PHONY: bench bench-profile bench-report
+bench: $B/paravane $B/bench/xen $B/bench/count.so $(CONTROL_DOMAIN) $C/$(KERNEL)/initramfs-bench.cpio
+	$Q KERNEL=$(KERNEL) $(BENCH)/run $(ONLY:%=--only %) $(ARGS)
+
+bench-report:
+	$Q $(BENCH)/report docs/PERFORMANCE.md
+
+bench-profile: $B/paravane $B/bench/count.so $(CONTROL_DOMAIN) $C/$(KERNEL)/initramfs-bench.cpio
+	$Q KERNEL=$(KERNEL) $(BENCH)/profile $(ONLY:%=--only %) $(ARGS)
 
 # --- checks of the source -----------------------------------------------------------------------
 
@@ -798,7 +846,7 @@ endif
 ifneq ($(filter test deps,$(MAKECMDGOALS)),)
 DEPS += qemu-utils dmsetup
 endif
-ifneq ($(filter guest run-guest test fuzz test-on-xen check deps,$(MAKECMDGOALS)),)
+ifneq ($(filter guest run-guest test fuzz test-on-xen check bench bench-profile deps,$(MAKECMDGOALS)),)
 DEPS += newlib-source perl
 endif
 ifneq ($(filter test fuzz-toolstack deps,$(MAKECMDGOALS)),)
@@ -855,7 +903,8 @@ help:
 #: make fuzz        random hypercalls until it is stopped; SECONDS=, SEED=
 #: make fuzz-toolstack T=store|ring|config|kernel|image   random input, as above
 #: make check       formatting, cppcheck, clang-tidy
-#: make bench       measure beside Xen 4.17 and no hypervisor; bench-profile: where it is spent
+#: make bench       measure beside Xen 4.17 and no hypervisor; B=name: one; bench-report: its table
+#:                  into docs/PERFORMANCE.md; bench-profile: where the instructions are spent
 #: make docs        what is generated of docs/
 #: make guest       build a small guest from PROGRAM=FILE.c; run-guest: and boot it in QEMU
 #: make iso         build/paravane.iso, bootable by BIOS and UEFI

@@ -6,7 +6,6 @@ the TSC runs at 1 GHz of it, so that two ticks are one instruction. The same fil
 give the same figures to the last digit, on any host and however busy it is.
 """
 import os
-import re
 import struct
 import subprocess
 import sys
@@ -22,7 +21,6 @@ DOM0_MIB = 1536
 WORK = os.path.join(m.BUILD, "bench")
 PARAVANE = os.path.join(m.BUILD, "paravane")
 XEN = os.path.join(WORK, "xen")
-SYSTEMS = ("paravane", "xen", "native")
 # With ERMS Linux clears a page by REP STOSB, which TCG executes and counts byte by byte.
 NO_ERMS = ",-erms,-fsrm"
 # Under -icount there is no other accelerator, and a process more on the host is no guest's time.
@@ -53,7 +51,7 @@ def boot(name, system, initrd, cpu=NO_ERMS, plugin=(), dom0_mib=DOM0_MIB, kernel
         share = f" dom0_mem={dom0_mib}M,max:{dom0_mib}M" if dom0_mib else ""
         options += ["-kernel", hypervisor_of(system),
                     "-append", f"console=com1 com1=115200,8n1{share}",
-                    "-initrd", f"{m.escape(vmlinux())} console=hvc0 {kernel_args},"
+                    "-initrd", f"{m.escape(vmlinux())} console=hvc0 {m.escape(kernel_args)},"
                                f"{m.escape(initrd)}"]
     memory = dom0_mib if system == "native" and dom0_mib else MEMORY_MIB
     return m.Machine(f"bench-{name}-{system}", options, memory=f"{memory}M", cpus=1, cpu=cpu)
@@ -68,35 +66,25 @@ def _cpio_entry(name, mode, data=b"", device=(0, 0)):
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
 
-def make_initramfs(path, init):
-    """An archive of a program as /init, the console, and /dev/zero."""
-    with open(init, "rb") as f:
-        program = f.read()
+def micro_initramfs():
+    """An initramfs of two programs, /init (programs/micro.c) and /nothing, the console, and
+    /dev/zero. Returns its path."""
+    def program(name):
+        stripped = os.path.join(WORK, name + ".stripped")
+        subprocess.run(["objcopy", "--strip-all", os.path.join(WORK, "bin", name), stripped],
+                       check=True)
+        with open(stripped, "rb") as f:
+            return f.read()
+
+    path = os.path.join(WORK, "initramfs.cpio")
     with open(path, "wb") as f:
         f.write(_cpio_entry("dev", 0o040755) +
                 _cpio_entry("dev/console", 0o020600, device=(5, 1)) +
                 _cpio_entry("dev/zero", 0o020666, device=(1, 5)) +
-                _cpio_entry("init", 0o100755, program) +
+                _cpio_entry("nothing", 0o100755, program("nothing")) +
+                _cpio_entry("init", 0o100755, program("micro")) +
                 _cpio_entry("TRAILER!!!", 0))
-
-
-def build():
-    """Compiles the guest's program and the plugin. Returns the paths of initramfs and plugin."""
-    os.makedirs(WORK, exist_ok=True)
-    compiler = os.environ.get("CC") or "gcc"
-    micro, count = os.path.join(WORK, "micro"), os.path.join(WORK, "count.so")
-    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra"]
-    # Linked where neither a kernel nor a hypervisor has anything, for the marks' sake.
-    subprocess.run([compiler, *flags, "-static", "-no-pie", "-Wl,--build-id=none",
-                    "-Wl,-Ttext-segment=0x10000000",
-                    "-o", micro, os.path.join(HERE, "micro.c")], check=True)
-    subprocess.run([compiler, *flags, "-fPIC", "-shared", "-fvisibility=hidden",
-                    "-o", count, os.path.join(HERE, "count.c")], check=True)
-    initramfs = os.path.join(WORK, "initramfs.cpio")
-    stripped = micro + ".stripped"
-    subprocess.run(["objcopy", "--strip-all", micro, stripped], check=True)
-    make_initramfs(initramfs, stripped)
-    return initramfs, count
+    return path
 
 
 # --- addresses, for the plugin's marks ----------------------------------------------------------
@@ -141,59 +129,15 @@ def pv_entry(path):
     raise ValueError(f"{path} has no note with a PV entry")
 
 
-def plugin_arguments(plugin, system, out):
-    """The plugin with marks at the loader's jump, the control domain's entry, and /init's."""
-    marks = {name: address for address, name in symbols(os.path.join(WORK, "micro"))
-             if name.startswith("op_")}
-    arguments = [plugin, f"out={out}"]
-    if system != "native":
-        marks["boot"] = loader_entry(hypervisor_of(system))
-        marks["kernel"] = pv_entry(vmlinux())
-    if system == "paravane":
+def plugin_arguments(system, out, boot=False, functions=False):
+    """The plugin's; with `boot` it has marks at the loader's jump and at the control domain's entry
+    (which a guest of the same kernel executes, too), with `functions` it counts each instruction of
+    the hypervisor."""
+    arguments = [os.path.join(WORK, "count.so"), f"out={out}"]
+    if system == "paravane" and functions:
         table = {name: address for address, name in symbols(PARAVANE + ".elf")}
         arguments.append(f"text={table['image_start']:#x}-{table['image_text_end']:#x}")
-    return arguments + [f"mark={name}:{address:#x}" for name, address in marks.items()]
-
-
-class Section:
-    """What was executed in all sections of one name: how many there were, and instructions."""
-
-    def __init__(self):
-        self.times = 0
-        self.classes = {"low": 0, "hypervisor": 0, "kernel": 0}
-        self.addresses = {}
-
-    def total(self):
-        return sum(self.classes.values())
-
-
-def read_sections(path):
-    """The plugin's file: a Section for each name."""
-    sections = {}
-    section = None
-    with open(path) as f:
-        for line in f:
-            key, value = line.split()
-            if key == "section":
-                section = sections.setdefault(value, Section())
-                section.times += 1
-            elif key in section.classes:
-                section.classes[key] += int(value)
-            else:
-                address = int(key, 16)
-                section.addresses[address] = section.addresses.get(address, 0) + int(value)
-    return sections
-
-
-def micro_results(console):
-    """What micro.c printed: {operation: [instructions of pass 1, of pass 2]}."""
-    results = {}
-    for name, _, value, _ in re.findall(rb"^bench (\w+) (\d) (\d+) (\d+)", console, re.M):
-        results.setdefault(name.decode(), []).append(int(value) / 100)
-    return results
-
-
-def repetitions(console):
-    """How often each operation is done in a batch."""
-    return {name.decode(): int(count) for name, count in
-            re.findall(rb"^bench (\w+) 1 \d+ (\d+)", console, re.M)}
+    if system != "native" and boot:
+        arguments.append(f"mark=boot:{loader_entry(hypervisor_of(system)):#x}")
+        arguments.append(f"mark=kernel:{pv_entry(vmlinux()):#x}")
+    return arguments

@@ -1,41 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * /init of the benchmark: what common system calls cost, in instructions.
- *
- * Under -icount shift=1 every executed instruction takes 2 ns, and QEMU's TSC runs at 1 GHz: two
- * ticks are one instruction. An operation is repeated in batches; a batch's time is divided by its
- * repetitions, with the loop and the instructions of the system call in user mode in it. The
- * median of the batches is printed, so that a timer's tick in one of them does not count. All is
- * done in two passes: what differs between them is not to be compared with anything.
- *
- *   bench NAME PASS MEDIAN REPETITIONS      MEDIAN in hundredths of an instruction
- *
- * Marks (count.c) are put on the functions op_NAME, on op_init and on op_end.
+ * Usage: micro [PROGRAM]      a program to be executed, or /nothing
+ * What common system calls cost, in instructions: /init of the benchmark's small initramfs, and a
+ * program of guests. The loop and the instructions of the system call in user mode are in it.
  */
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PASSES                2
-#define BATCHES               15
-#define TICKS_PER_INSTRUCTION 2
-#define PAGE                  4096UL
-#define TOUCHED_PAGES         256
+#include "batch.h"
 
-#define OPERATION(name) __attribute__((noinline, used)) void op_##name(unsigned int n)
+#define PAGE          4096UL
+#define TOUCHED_PAGES 256
 
 static int zero_fd;
 static int self_pipe[2];
 static int echo_pipe[2], answer_pipe[2]; /* to the other process and back */
 static char *protected_page;
+static const char *program; /* nothing.c */
 
 static void check(int ok, const char *what)
 {
@@ -45,14 +35,6 @@ static void check(int ok, const char *what)
         for (;;)
             pause();
     }
-}
-
-static uint64_t ticks(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
-    return (uint64_t)high << 32 | low;
 }
 
 static long system_call(long number)
@@ -112,13 +94,15 @@ OPERATION(pipe_round_trip)
 }
 
 /* The other end of op_pipe_round_trip: a process that sends back what it is sent. */
+static pid_t echo;
+
 static void start_echo(void)
 {
     char byte;
-    pid_t child = fork();
 
-    check(child >= 0, "fork");
-    while (child == 0) {
+    echo = fork();
+    check(echo >= 0, "fork");
+    while (echo == 0) {
         check(read(echo_pipe[0], &byte, 1) == 1, "read from a pipe");
         check(write(answer_pipe[1], &byte, 1) == 1, "write to a pipe");
     }
@@ -141,7 +125,7 @@ OPERATION(fork_exec)
         pid_t child = fork();
 
         if (child == 0) {
-            execl("/init", "/init", "exit", (char *)NULL);
+            execl(program, program, (char *)NULL);
             _exit(1);
         }
         check(child > 0 && waitpid(child, NULL, 0) == child, "fork");
@@ -154,7 +138,7 @@ OPERATION(vfork_exec)
         pid_t child = vfork();
 
         if (child == 0) {
-            execl("/init", "/init", "exit", (char *)NULL);
+            execl(program, program, (char *)NULL);
             _exit(1);
         }
         check(child > 0 && waitpid(child, NULL, 0) == child, "vfork");
@@ -196,81 +180,114 @@ OPERATION(mprotect_pair)
     }
 }
 
-/* Marks: /init has begun; what is counted for an operation has ended. */
-OPERATION(init)
+OPERATION(signal)
 {
-    __asm__ volatile("" ::"r"(n));
+    while (n--)
+        check(raise(SIGUSR1) == 0, "raise");
 }
 
-OPERATION(end)
+static void on_signal(int number)
 {
-    __asm__ volatile("" ::"r"(n));
+    (void)number;
 }
 
-static const struct {
-    const char *name;
-    void (*run)(unsigned int n);
-    unsigned int repetitions;
-} operations[] = {
-    {"getpid", op_getpid, 1000},
-    {"read_zero", op_read_zero, 1000},
-    {"clock_gettime", op_clock_gettime, 1000},
-    {"sched_yield", op_sched_yield, 1000},
-    {"pipe_self", op_pipe_self, 500},
-    {"pipe_round_trip", op_pipe_round_trip, 500},
-    {"fork_exit", op_fork_exit, 20},
-    {"fork_exec", op_fork_exec, 20},
-    {"vfork_exec", op_vfork_exec, 20},
-    {"mmap_untouched", op_mmap_untouched, 200},
-    {"mmap_touch", op_mmap_touch, TOUCHED_PAGES},
-    {"mprotect_pair", op_mprotect_pair, 200},
-};
+/* Whose turn it is: of two threads. */
+static int turn;
 
-static int ascending(const void *a, const void *b)
+static void give_turn(int to)
 {
-    const uint64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
+    __atomic_store_n(&turn, to, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &turn, FUTEX_WAKE_PRIVATE, 1);
 }
 
-static uint64_t median(void (*run)(unsigned int), unsigned int repetitions)
+static void await_turn(int own)
 {
-    uint64_t batches[BATCHES];
+    while (__atomic_load_n(&turn, __ATOMIC_SEQ_CST) != own)
+        syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, !own);
+}
 
-    run(repetitions);
-    for (unsigned int i = 0; i < BATCHES; i++) {
-        uint64_t start = ticks();
-
-        run(repetitions);
-        batches[i] = ticks() - start;
-        op_end(i);
+static void *other_thread(void *count)
+{
+    for (unsigned n = *(unsigned *)count; n > 0; n--) {
+        await_turn(1);
+        give_turn(0);
     }
-    qsort(batches, BATCHES, sizeof(batches[0]), ascending);
-    return batches[BATCHES / 2] * 100 / TICKS_PER_INSTRUCTION / repetitions;
+    return NULL;
 }
+
+/* One operation is two switches, as of pipe_round_trip. In a process of its own: this one's address
+ * space stays as it is. Begin and end of process and thread are not in the section. */
+static void op_thread_switch(unsigned n)
+{
+    pthread_t other;
+    pid_t child = fork();
+
+    if (child == 0) {
+        check(pthread_create(&other, NULL, other_thread, &(unsigned){n}) == 0, "pthread_create");
+        MARK_HERE(thread_switch);
+        while (n--) {
+            give_turn(1);
+            await_turn(0);
+        }
+        MARK_HERE(end);
+        _exit(0);
+    }
+    check(child > 0 && waitpid(child, NULL, 0) == child, "fork");
+}
+
+/* To an absolute time some 100 us from now: the program is idle, which does not count. */
+OPERATION(timer)
+{
+    struct timespec at;
+
+    while (n--) {
+        clock_gettime(CLOCK_MONOTONIC, &at);
+        at.tv_nsec += 100000;
+        if (at.tv_nsec >= 1000000000)
+            at.tv_nsec -= 1000000000, at.tv_sec++;
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+    }
+}
+
+static const struct operation operations[] = {
+    MEASURED(getpid, 1000),
+    MEASURED(read_zero, 1000),
+    MEASURED(clock_gettime, 1000),
+    MEASURED(sched_yield, 1000),
+    MEASURED(signal, 500),
+    MEASURED(pipe_self, 500),
+    MEASURED(pipe_round_trip, 500),
+    MEASURED(thread_switch, 500),
+    MEASURED(fork_exit, 20),
+    MEASURED(fork_exec, 20),
+    MEASURED(vfork_exec, 20),
+    MEASURED(mmap_untouched, 200),
+    MEASURED(mmap_touch, TOUCHED_PAGES),
+    MEASURED(mprotect_pair, 200),
+    MEASURED(timer, 50),
+};
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "exit") == 0)
-        return 0;
-    op_init(0);
+    MARK_HERE(init);
+    program = argc > 1 ? argv[1] : "/nothing";
     setvbuf(stdout, NULL, _IOLBF, 0);
     zero_fd = open("/dev/zero", O_RDONLY);
     check(zero_fd >= 0, "/dev/zero");
     check(pipe(self_pipe) == 0 && pipe(echo_pipe) == 0 && pipe(answer_pipe) == 0, "pipe");
+    signal(SIGUSR1, on_signal);
+    check(prctl(PR_SET_TIMERSLACK, 1) == 0, "timer slack");
     start_echo();
-    protected_page = map(PAGE);
+    /* Alone between others, with which it could be one area. */
+    protected_page = map(3 * PAGE) + PAGE;
+    check(mprotect(protected_page - PAGE, 3 * PAGE, PROT_NONE) == 0, "mprotect");
+    check(mprotect(protected_page, PAGE, PROT_READ | PROT_WRITE) == 0, "mprotect");
     *protected_page = 1;
     printf("bench: start\n");
-    for (int pass = 1; pass <= PASSES; pass++) {
-        for (unsigned int i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
-            uint64_t result = median(operations[i].run, operations[i].repetitions);
-
-            printf("bench %s %d %llu %u\n", operations[i].name, pass, (unsigned long long)result,
-                   operations[i].repetitions);
-        }
-    }
+    batch_all(operations, sizeof(operations) / sizeof(operations[0]));
     printf("bench: end\n");
-    for (;;)
+    while (getpid() == 1)
         pause();
+    kill(echo, SIGKILL);
+    return 0;
 }
