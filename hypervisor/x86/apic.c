@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/timer.h"
 #include "x86/acpi.h"
+#include "x86/counters.h"
 #include "x86/irq.h"
 #include "x86/paging.h"
 #include "x86/panic.h"
@@ -257,6 +258,7 @@ static void icr_send(uint32_t apic_id, uint32_t command)
 
 void apic_send_ipi(unsigned cpu, unsigned vector)
 {
+    count(COUNTER_IPI);
     icr_send(ids[cpu], vector);
 }
 

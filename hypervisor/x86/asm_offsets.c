@@ -29,6 +29,7 @@ void asm_offsets(void)
     DEFINE(CPUINFO_current, offsetof(struct cpu_info, current));
     DEFINE(CPUINFO_percpu_offset, offsetof(struct cpu_info, percpu_offset));
     DEFINE(CPUINFO_iomap_base, offsetof(struct cpu_info, iomap_base));
+    DEFINE(CPUINFO_mode_switches, offsetof(struct cpu_info, mode_switches));
     DEFINE(CPUINFO_sizeof, sizeof(struct cpu_info));
 
     DEFINE(VCPU_info, offsetof(struct vcpu, info));

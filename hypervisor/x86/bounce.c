@@ -22,6 +22,7 @@ void guest_mode_toggle(struct vcpu *v)
     *cpu_info()->iomap_base =
         (uint16_t)(v->arch.in_kernel ? v->arch.iomap_base_kernel : v->arch.iomap_base_user);
     WRITE_CR(3, v->arch.in_kernel ? v->arch.cr3_kernel : v->arch.cr3_user);
+    cpu_info()->mode_switches++;
 }
 
 void bounce_update_fast_entry(struct vcpu *v)

@@ -13,6 +13,7 @@
 #include "core/lib.h"
 #include "core/log.h"
 #include "core/percpu.h"
+#include "x86/counters.h"
 #include "x86/panic.h"
 #include "x86/spec_ctrl.h"
 #include "x86/x86.h"
@@ -168,6 +169,7 @@ static void machine_check_init(void)
 
 void cpu_init(void)
 {
+    counters_init_cpu();
     bool boot_cpu = hv_cr4 == 0;
     if (boot_cpu) {
         find_features(&cpu_features);

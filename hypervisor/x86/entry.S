@@ -235,6 +235,7 @@ entry_syscall:
         swapgs
         mov     VCPU_cr3_kernel(%r11), %rcx
         mov     %rcx, %cr3
+        incl    INFO(mode_switches, error_code)
         movb    $1, VCPU_in_kernel(%r11)
         mov     INFO(iomap_base, error_code), %rcx
         mov     VCPU_iomap_kernel(%r11), %eax
@@ -339,6 +340,7 @@ iret_fast:
         swapgs
         mov     VCPU_cr3_user(%r11), %rcx
         mov     %rcx, %cr3
+        incl    INFO(mode_switches, error_code)
         movb    $0, VCPU_in_kernel(%r11)
         mov     VCPU_info(%r11), %rax
         movb    $0, 1(%rax)

@@ -12,6 +12,7 @@
 #include "core/lib.h"
 #include "core/percpu.h"
 #include "x86/apic.h"
+#include "x86/counters.h"
 #include "x86/cpu.h"
 #include "x86/irq.h"
 #include "x86/switch.h"
@@ -74,6 +75,7 @@ static void load_cr3(uint64_t cr3)
 {
     uint32_t seen = epoch_for_flush();
     WRITE_CR(3, cr3 & ~CR3_NOFLUSH);
+    count(COUNTER_CR3);
     if (cpu_has_pcid())
         invpcid(INVPCID_ALL, 0, 0);
     this_cpu(tlb_seen) = seen;
@@ -101,6 +103,7 @@ void tlb_flush_user_local(void)
 void tlb_flush_local(void)
 {
     unsigned long flags = irq_save();
+    count(COUNTER_FLUSH);
     load_cr3(READ_CR(3));
     irq_restore(flags);
 }
@@ -108,6 +111,7 @@ void tlb_flush_local(void)
 void tlb_flush_page_local(uint64_t va)
 {
     /* INVLPG of a non-canonical address does nothing (Intel SDM 2A, INVLPG); INVPCID faults. */
+    count(COUNTER_INVLPG);
     invlpg(va);
     if (cpu_has_pcid() && is_canonical(va)) {
         invpcid(INVPCID_ADDRESS, PCID_KERNEL, va);

@@ -12,10 +12,12 @@
 #include "core/atomic.h"
 #include "core/cpumask.h"
 #include "core/percpu.h"
+#include "x86/counters.h"
 #include "x86/cpu.h"
 #include "x86/x86.h"
 
 struct cpu_features cpu_features; /* none that matters here */
+DEFINE_PER_CPU(struct counters, counters);
 
 static void step(void); /* others may run here */
 static void model_load_cr3(uint64_t cr3);

@@ -32,6 +32,7 @@ static size_t read_kernel_memory(const struct vcpu *v, void *dst, vaddr_t src, s
     WRITE_CR(3, v->arch.cr3_kernel);
     size_t missing = guest_copy_in(dst, src, n);
     WRITE_CR(3, v->arch.cr3_user);
+    cpu_info()->mode_switches += 2;
     irq_restore(flags);
     return missing;
 }

@@ -19,7 +19,7 @@ struct cpu_info {
     uint64_t percpu_offset;
     uint16_t *iomap_base; /* of this CPU's TSS: written at each change of guest mode */
     uint32_t cpu;
-    uint32_t pad;
+    uint32_t mode_switches; /* see x86/counters.h */
 };
 /* RSP0 is &guest_regs.es, and the CPU aligns it down to 16 (Intel SDM 3A 6.14.2): it must be so. */
 static_assert((sizeof(struct cpu_info) - offsetof(struct cpu_info, guest_regs.es)) % 16 == 0,
