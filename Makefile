@@ -739,6 +739,13 @@ $(BENCH_PROGRAMS): $B/bench/bin/%: $(BENCH)/programs/%.c $(BENCH_MARKS)
 	$Q $(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARNINGS) -static -Wl,--build-id=none \
 		$(if $(filter %/nothing,$@),-nostdlib) -o $@ $< -lxenstore $(XEN_LIBS)
 
+# The same with the hypervisor's counters.
+BENCH_COUNTED := $(addprefix $B/bench/bin/counted-,micro xen block)
+$(BENCH_COUNTED): $B/bench/bin/counted-%: $(BENCH)/programs/%.c $(BENCH_MARKS)
+	$(call say,CC,$@)
+	$Q mkdir -p $(@D)
+	$Q $(CC) -std=gnu11 -D_GNU_SOURCE -DBATCH_COUNTED -D__XEN_TOOLS__ -O2 -g $(WARNINGS) -static -o $@ $< $(XEN_LIBS)
+
 $B/bench/count.so: $(BENCH)/count.c
 	$Q mkdir -p $(@D)
 	$Q $(CC) -std=gnu11 -O2 -g $(WARNINGS) -fPIC -shared -fvisibility=hidden -o $@ $<
@@ -755,7 +762,8 @@ $C/%/guest-bench.cpio: $C/%/guest-initrd.cpio $(CD)/mkarchive $(BENCH_PROGRAMS) 
 		$(foreach file,$(BENCH_PROGRAMS),bench/$(notdir $(file))=$(file))
 
 $C/%/initramfs-bench.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-bench.cpio $C/%/vmlinux \
-		$(CD)/mkarchive $(BENCH_PROGRAMS) $(BENCH_GUESTS) $B/guest/system/idle.elf \
+		$(CD)/mkarchive $(BENCH_PROGRAMS) $(BENCH_COUNTED) $(BENCH_GUESTS) \
+		$B/guest/system/idle.elf \
 		$(wildcard $(BENCH)/control/*)
 	$(call say,CPIO,$@)
 	$Q mkdir -p $C/$*/bench-modules
@@ -763,7 +771,7 @@ $C/%/initramfs-bench.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-bench.cpio $
 	$Q $(CD)/mkarchive $< $@ guests/vmlinux=$C/$*/vmlinux guests/initrd=$C/$*/guest-bench.cpio \
 		modules=$C/$*/bench-modules \
 		tests=$(BENCH)/control guests/idle=$B/guest/system/idle.elf \
-		$(foreach file,$(BENCH_PROGRAMS),bench/$(notdir $(file))=$(file)) \
+		$(foreach file,$(BENCH_PROGRAMS) $(BENCH_COUNTED),bench/$(notdir $(file))=$(file)) \
 		$(foreach file,$(BENCH_GUESTS),guests/$(basename $(notdir $(file)))=$(file))
 
 # `make bench ONLY=NAME`, or B=NAME, measures one; `tests/bench/run --list` prints the names.

@@ -38,7 +38,8 @@ def hypervisor_of(system):
     return {"paravane": PARAVANE, "xen": XEN}[system]
 
 
-def boot(name, system, initrd, cpu=NO_ERMS, plugin=(), dom0_mib=DOM0_MIB, kernel_args=""):
+def boot(name, system, initrd, cpu=NO_ERMS, plugin=(), dom0_mib=DOM0_MIB, memory_mib=MEMORY_MIB, cpus=1,
+         kernel_args=""):
     """Starts a machine. `plugin` is (file, arguments)."""
     options = list(m.ICOUNT)
     if plugin:
@@ -53,8 +54,8 @@ def boot(name, system, initrd, cpu=NO_ERMS, plugin=(), dom0_mib=DOM0_MIB, kernel
                     "-append", f"console=com1 com1=115200,8n1{share}",
                     "-initrd", f"{m.escape(vmlinux())} console=hvc0 {m.escape(kernel_args)},"
                                f"{m.escape(initrd)}"]
-    memory = dom0_mib if system == "native" and dom0_mib else MEMORY_MIB
-    return m.Machine(f"bench-{name}-{system}", options, memory=f"{memory}M", cpus=1, cpu=cpu)
+    memory = dom0_mib if system == "native" and dom0_mib else memory_mib
+    return m.Machine(f"bench-{name}-{system}", options, memory=f"{memory}M", cpus=cpus, cpu=cpu)
 
 
 # --- the initramfs ------------------------------------------------------------------------------

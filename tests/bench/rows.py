@@ -10,7 +10,7 @@ NET = ("tcp_send", "tcp_receive", "tcp_round_trip", "ping")
 CALLS = ("hypercall", "evtchn_upcall", "va_mapping", "mmu_update_1", "mmu_update_8",
          "mmu_update_64", "pin")
 DEVICES = ("privcmd_invalid", "privcmd_version", "evtchn_self", "evtchn_pair", "evtchn_domains",
-           "grant_map", "grant_map_64", "grant_copy", "grant_copy_64")
+           "store_write", "grant_map", "grant_map_64", "grant_copy", "grant_copy_64")
 LIFE = ("create_newlib", "create_newlib_devices", "create_linux", "create_linux_devices",
         "boot_linux", "destroy_newlib", "destroy_newlib_devices", "destroy", "destroy_devices")
 
@@ -46,6 +46,31 @@ BARS = {
     ("Guests", "create_linux"): 40e6,
     ("Guests", "destroy_devices"): 40e6,
 }
+
+
+SCALED = ("create_newlib", "destroy_newlib", "evtchn_domains", "store_write")
+PRESENT = (1, 10, 100, 500)
+
+
+def add_scaling(table, system, measured):
+    """What was done with a number of idle guests present, which is the phase."""
+    for operation in SCALED:
+        for present in PRESENT:
+            found = measured.get((str(present), operation))
+            if found and found["total"]:
+                table.row("With other guests present", f"{operation}, {present}").add(
+                    system, found["total"], spread=found["spread"])
+
+
+def add_counters(table, printed):
+    """The hypervisor's counters: (operation, hundredths, counter) of each pass."""
+    for operation, hundredths, counter in printed:
+        row = table.row("Hypervisor's counters, two CPUs", f"{operation.decode()}: {counter.decode()}",
+                        unit="an operation")
+        row.add("paravane", row.passes.get("paravane", []) + [int(hundredths) / 100])
+    for key in [key for key, row in table.rows.items() if row.unit == "an operation"]:
+        if not any(table.rows[key].passes["paravane"]):
+            del table.rows[key]
 
 
 def add(table, system, measured):

@@ -15,9 +15,13 @@ MEGABYTES = 1 << 20
 # tests/bench/control/bench has a function for each; those of the second list are of Linux alone.
 WITH_GUESTS = ("calls", "guest_micro", "guest_block", "guest_net", "pair_net", "life",
                "boot_guest")
-XEN_DEVICES = ("xen",)
+XEN_DEVICES = ("xen", "domains")
 PLAIN = ("block", "net")
 SCRIPTS = XEN_DEVICES + PLAIN + WITH_GUESTS
+# In a boot of its own, on a larger machine.
+SCALING = "scaling"
+SCALING_MIB = 8192
+COUNTERS = "counters"
 
 
 def expect(machine, pattern):
@@ -28,19 +32,24 @@ def expect(machine, pattern):
     return found
 
 
-def run_scripts(system, names, out, **how):
+def run_scripts(system, names, out, memory_mib=bench.MEMORY_MIB, **how):
     """The scripts of those names, one after the other in one boot: {(phase, operation): [Section]}
     and how often each is done in a section."""
     arguments = bench.plugin_arguments(system, out, **how)
+    console = script_console(system, names, arguments, memory_mib=memory_mib)
+    return sections.by_operation(sections.read(out)), sections.repetitions(console)
+
+
+def script_console(system, names, plugin, **machine_has):
+    """What is printed when the scripts of those names run."""
     initramfs = m.control_domain(m.KERNEL, "initramfs-bench.cpio")
-    with bench.boot("scripts", system, initramfs, plugin=arguments,
+    with bench.boot("scripts", system, initramfs, plugin=plugin, **machine_has,
                     kernel_args=f"paravane.test=bench paravane.bench={','.join(names)}") as machine:
         status = expect(machine, r"init: test bench ended with status (\d+)").group(1)
         if status != b"0" or b"bench: failed" in machine.buffer:
             failed = re.search(rb"bench: failed.*", machine.buffer)
             sys.exit(f"{machine.log_path}: {failed.group(0).decode() if failed else status}")
-        return (sections.by_operation(sections.read(out)),
-                sections.repetitions(machine.buffer))
+        return machine.buffer
 
 
 def run_micro(system, _, out, **how):
@@ -58,6 +67,20 @@ def measure_scripts(table, system, names):
     if names:
         out = os.path.join(bench.WORK, f"sections-scripts-{system}")
         rows.add(table, system, sections.measured(*run_scripts(system, names, out)))
+
+
+def measure_scaling(table, system):
+    if system != "native":
+        out = os.path.join(bench.WORK, f"sections-scaling-{system}")
+        rows.add_scaling(table, system, sections.measured(
+            *run_scripts(system, [SCALING], out, SCALING_MIB)))
+
+
+def measure_counters(table):
+    """What the hypervisor counts itself, on two CPUs: it is asked in the control domain."""
+    arguments = bench.plugin_arguments("paravane", os.path.join(bench.WORK, "sections-counters"))
+    console = script_console("paravane", [COUNTERS], arguments, cpus=2)
+    rows.add_counters(table, re.findall(rb"^counts (\w+) (\d+) ([^\r\n]+)", console, re.M))
 
 
 def measure_micro(table, system):

@@ -113,7 +113,7 @@ static pid_t pair_start(void)
 {
     int ready[2];
     char byte = 0;
-    pid_t child;
+    pid_t child = -1;
 
     end_open(&near);
     near.port = port_of(xenevtchn_bind_unbound_port(near.events, DOMID_SELF));
