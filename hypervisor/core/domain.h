@@ -83,6 +83,7 @@ struct domain {
     uint64_t tot_pages, max_pages; /* frames owned, and its limit */
     struct heap_account account;   /* hypervisor objects made for it */
     unsigned long *owned_chunks;   /* bitmap: 2 MiB chunks in which it owns frames */
+    unsigned unpinned_chunks;      /* dying: of those before this one no frame is pinned */
     uint64_t claimed_pages;      /* XENMEM_claim_pages: frames kept free for it; memory.c's lock */
     struct e820_map *memory_map; /* XENMEM_set_memory_map; NULL: none; under lock */
 

@@ -42,10 +42,11 @@ static int account_add(struct domain *d, uint64_t frames)
     return 0;
 }
 
-static void account_remove(struct domain *d)
+static void account_remove(struct domain *d, uint64_t frames)
 {
     lock(&d->pages_lock);
-    bool last = --d->tot_pages == 0;
+    d->tot_pages -= frames;
+    bool last = d->tot_pages == 0;
     unlock(&d->pages_lock);
     if (last)
         domain_put(d);
@@ -125,7 +126,7 @@ static void frame_free(mfn_t mfn, uint64_t own)
     atomic_store(frame_own(mfn), 0);
     heap_free_frames(mfn, 0, true);
     if (!(own & OWN_SHARED))
-        account_remove(d);
+        account_remove(d, 1);
 }
 
 void frame_put(mfn_t mfn)
@@ -166,7 +167,7 @@ int frame_detach(struct domain *d, mfn_t mfn)
     /* With one reference there is no type reference, pin or half-built table: each has one too. */
     if (!atomic_cas(frame_own(mfn), &own, 0ull))
         return own & OWN_ALLOCATED && own_owner(own).v == d->id.v ? -XEN_EBUSY : -XEN_EINVAL;
-    account_remove(d);
+    account_remove(d, 1);
     return 0;
 }
 
@@ -190,17 +191,20 @@ void frame_discard(mfn_t mfn)
 
 /* ---- A dying domain ----------------------------------------------------------------------- */
 
-/*
- * One frame of a dying domain: what pins it goes, a half-built table is taken down, and then the
- * allocation's reference. *worked: something was there to be done.
- */
+/* Held: what pins a frame goes, and a table that is half built is taken down. */
+static int unpin_held(struct domain *d, mfn_t mfn, bool *worked)
+{
+    if (frame_unpin(d, mfn, NULL) == 0)
+        *worked = true;
+    return frame_finish_teardown(mfn);
+}
+
+/* One frame of a dying domain. *worked: something was there to be done. */
 static int release_one(struct domain *d, mfn_t mfn, bool *worked)
 {
     if (!frame_get(mfn, d))
         return 0;
-    if (frame_unpin(d, mfn, NULL) == 0)
-        *worked = true;
-    int rc = frame_finish_teardown(mfn);
+    int rc = unpin_held(d, mfn, worked);
     if (rc == 0 && allocation_drop(d, mfn)) {
         frame_put(mfn);
         *worked = true;
@@ -209,18 +213,103 @@ static int release_one(struct domain *d, mfn_t mfn, bool *worked)
     return rc;
 }
 
+/*
+ * A frame that nobody but the allocation refers to, which is what most are in the end: with one
+ * reference there is no type reference, pin or half-built table. It is no longer d's then, nor the
+ * heap's yet.
+ */
+static bool take_unused(const struct domain *d, mfn_t mfn)
+{
+    uint64_t own = own_word(d, OWN_ALLOCATED);
+
+    if (atomic_load(frame_own(mfn)) != own || !atomic_cas(frame_own(mfn), &own, 0ull))
+        return false;
+    BUG_ON(type_state(*frame_type_word(mfn)) != TS_IDLE);
+    *frame_type_word(mfn) = 0;
+    m2p_set(mfn, INVALID_M2P);
+    return true;
+}
+
+/* Frames [first, end), taken: free, in blocks as large as there are, and no longer counted. */
+static void free_taken(struct domain *d, mfn_t first, mfn_t end)
+{
+    uint64_t frames = end.v - first.v;
+
+    if (frames == 0)
+        return;
+    while (first.v < end.v) {
+        unsigned order = MIN((unsigned)__builtin_ctzll(first.v), CHUNK_SHIFT);
+        while (first.v + (1ull << order) > end.v)
+            order--;
+        heap_free_frames(first, order, true);
+        first.v += 1ull << order;
+    }
+    account_remove(d, frames);
+}
+
+/* The frames [first, mfn) have been taken and are to be freed together. */
 static int release_chunk(struct domain *d, unsigned chunk)
 {
+    mfn_t mfn = MFN((uint64_t)chunk << CHUNK_SHIFT), first = mfn;
+    mfn_t end = mfn_add(mfn, 1ull << CHUNK_SHIFT);
     bool worked = false;
-    for (uint64_t i = 0; i < 1ull << CHUNK_SHIFT; i++) {
-        mfn_t mfn = MFN(((uint64_t)chunk << CHUNK_SHIFT) + i);
-        if (!mfn_valid(mfn))
+    int rc = 0;
+
+    for (; mfn.v < end.v && rc == 0; mfn.v++) {
+        if (mfn_valid(mfn) && worked && preempt_wanted()) {
+            rc = -XEN_ERESTART;
+            break;
+        }
+        if (mfn_valid(mfn) && take_unused(d, mfn)) {
+            worked = true;
             continue;
-        if (worked && preempt_wanted())
-            return -XEN_ERESTART;
-        int rc = release_one(d, mfn, &worked);
+        }
+        free_taken(d, first, mfn);
+        first = mfn_add(mfn, 1);
+        if (mfn_valid(mfn))
+            rc = release_one(d, mfn, &worked);
+    }
+    free_taken(d, first, mfn);
+    return rc;
+}
+
+/* Pinned, or half taken down when this was interrupted. */
+static bool is_unfinished(mfn_t mfn)
+{
+    uint64_t word = READ_ONCE(*frame_type_word(mfn));
+
+    return (word & TYPE_PINNED) || type_state(word) == TS_PARTIAL;
+}
+
+static int unpin_chunk(struct domain *d, unsigned chunk)
+{
+    bool worked = false;
+    int rc = 0;
+
+    for (uint64_t i = 0; i < 1ull << CHUNK_SHIFT && rc == 0; i++) {
+        mfn_t mfn = MFN(((uint64_t)chunk << CHUNK_SHIFT) + i);
+        if (!mfn_valid(mfn) || !is_unfinished(mfn) || !frame_get(mfn, d))
+            continue;
+        rc = worked && preempt_wanted() ? -XEN_ERESTART : unpin_held(d, mfn, &worked);
+        frame_put(mfn);
+    }
+    return rc;
+}
+
+/*
+ * Page tables go first: then what only they referred to is found unused, and freed with its
+ * neighbours. What a table leaves half done below it may be missed here, not by release_chunk().
+ */
+static int unpin_all(struct domain *d, unsigned chunks)
+{
+    while ((d->unpinned_chunks = bitmap_find_set(d->owned_chunks, chunks, d->unpinned_chunks)) <
+           chunks) {
+        int rc = unpin_chunk(d, d->unpinned_chunks);
         if (rc)
             return rc;
+        d->unpinned_chunks++;
+        if (preempt_wanted())
+            return -XEN_ERESTART;
     }
     return 0;
 }
@@ -233,9 +322,13 @@ int frame_release_all(struct domain *d)
 {
     unsigned chunks = (unsigned)(frame_max().v >> CHUNK_SHIFT) + 1;
     unsigned chunk;
+    int rc = unpin_all(d, chunks);
+
+    if (rc)
+        return rc;
     while ((chunk = bitmap_find_set(d->owned_chunks, chunks, 0)) < chunks) {
         bit_clear(chunk, d->owned_chunks);
-        int rc = release_chunk(d, chunk);
+        rc = release_chunk(d, chunk);
         if (rc) {
             bit_set(chunk, d->owned_chunks);
             return rc;

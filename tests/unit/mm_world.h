@@ -94,11 +94,13 @@ static inline unsigned mm_index(mfn_t mfn)
 
 void heap_free_frames(mfn_t mfn, unsigned order, bool dirty)
 {
-    if (order != 0 || !dirty || atomic_swap(&mm_free[mm_index(mfn)], 1) != 0)
-        bail_out("frame %#lx is freed twice", mfn.v);
-    if (frame_entry(mfn)->opaque[0] || frame_entry(mfn)->opaque[1])
-        bail_out("frame %#lx is freed with something in its entry", mfn.v);
-    atomic_fetch_add(&mm_freed, 1);
+    for (mfn_t end = mfn_add(mfn, 1ull << order); mfn.v < end.v; mfn.v++) {
+        if (!dirty || atomic_swap(&mm_free[mm_index(mfn)], 1) != 0)
+            bail_out("frame %#lx is freed twice", mfn.v);
+        if (frame_entry(mfn)->opaque[0] || frame_entry(mfn)->opaque[1])
+            bail_out("frame %#lx is freed with something in its entry", mfn.v);
+        atomic_fetch_add(&mm_freed, 1);
+    }
 }
 
 bool m2p_is_frame(mfn_t mfn)
