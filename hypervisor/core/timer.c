@@ -247,6 +247,16 @@ static void timer_softirq(void)
     unlock_irqrestore(&q->lock, flags);
 }
 
+void timer_next(unsigned cpu, ns_t *expires, ns_t *programmed)
+{
+    struct timer_queue *q = &per_cpu(timer_queue, cpu);
+    unsigned long flags = lock_irqsave(&q->lock);
+
+    *expires = q->root != NULL ? q->root->expires : NS_NEVER;
+    *programmed = q->programmed;
+    unlock_irqrestore(&q->lock, flags);
+}
+
 void timer_subsystem_init(void)
 {
     softirq_open(SOFTIRQ_TIMER, timer_softirq);

@@ -35,6 +35,9 @@ static inline bool timer_is_set(const struct timer *t)
     return READ_ONCE(t->set);
 }
 
+/* For a person: a CPU's first timer, and its machine timer; NS_NEVER: there is none. */
+void timer_next(unsigned cpu, ns_t *expires, ns_t *programmed);
+
 /* System time: nanoseconds since boot, monotone over all CPUs. From the machine layer. */
 ns_t now(void);
 /*

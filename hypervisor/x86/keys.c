@@ -51,10 +51,11 @@ static void show_cpus(void)
 
 static void show_vcpu(const struct vcpu *v)
 {
-    log_always("  vCPU %u: CPU %u%s%s%s%s, pauses %d, upcall %s%s", v->id, v->cpu,
+    log_always("  vCPU %u: CPU %u%s%s%s%s%s, pauses %d, upcall %s%s", v->id, v->cpu,
                v->running ? " running" : "", v->pause_flags & VPF_BLOCKED ? " blocked" : "",
                v->pause_flags & VPF_DOWN ? " down" : "",
-               v->pause_flags & VPF_POLLING ? " polling" : "", v->pause_count,
+               v->pause_flags & VPF_POLLING ? " polling" : "",
+               timer_is_set(&v->singleshot_timer) ? " timer set" : "", v->pause_count,
                v->info->evtchn_upcall_pending ? "pending" : "none",
                v->info->evtchn_upcall_mask ? ", masked" : "");
 }
@@ -92,6 +93,11 @@ static void show_heap(void)
                free >> (20 - PAGE_SHIFT), free, dirty);
 }
 
+static long us_until(ns_t when, ns_t from)
+{
+    return when == NS_NEVER ? -1 : (long)((when - from) / 1000);
+}
+
 static void show_time(void)
 {
     ns_t t = now();
@@ -100,6 +106,13 @@ static void show_time(void)
                (long)(t % NS_PER_SEC), time_tsc_khz(), time_tsc_stable() ? "stable" : "not stable");
     log_always("wall clock at system time 0: %lu s since 1970",
                time_wallclock_base() / (uint64_t)NS_PER_SEC);
+    for_each_cpu (cpu, cpu_online_mask) {
+        ns_t expires, programmed;
+
+        timer_next(cpu, &expires, &programmed);
+        log_always("CPU %u: first timer in %ld us, interrupt in %ld us", cpu, us_until(expires, t),
+                   us_until(programmed, t));
+    }
 }
 
 static void key_audit(void)
@@ -126,7 +139,7 @@ static const struct debug_key keys[] = {
     {'i', false, "interrupts", irq_dump},
     {'m', false, "audit memory: walk every page table, recount every reference", key_audit},
     {'M', false, "free memory", show_heap},
-    {'t', false, "time", show_time},
+    {'t', false, "time, and what each CPU waits for", show_time},
     {'R', true, "reboot at once", reboot},
     {'C', true, "stop with a panic", crash},
     {'*', true, "all of the above that end well", show_all},
