@@ -411,8 +411,7 @@ $C/%/guest-initrd.cpio: $B/cache/linux-%/.version $B/cache/busybox-static/.versi
 	$(call say,CPIO,$@)
 	$Q $(CD)/mkinitramfs $(<D) $B/cache/busybox-static $(CD)/guest $@
 
-# What `make run` boots: one of the main job's guests has Debian's kernel as its package has it, the
-# other the same unpacked.
+# What `make run` boots, with Debian's kernel for guests unpacked, and as its package has it.
 $C/%/initramfs-run.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-initrd.cpio $C/%/bzImage \
 		$C/%/vmlinux $(CD)/mkarchive
 	$(call say,CPIO,$@)
@@ -524,6 +523,11 @@ control-domain: $(CONTROL_DOMAIN)
 ifneq ($(filter-out debian,$(GUEST)),)
 $(error GUEST=$(GUEST): there is only GUEST=debian)
 endif
+ifneq ($(filter run,$(MAKECMDGOALS)),)
+ifeq ($(KERNEL),cloud)
+$(error KERNEL=cloud: that kernel can be a guest, but no control domain (no CONFIG_XEN_DOM0))
+endif
+endif
 run: $(if $(HYPERVISOR),,$O/paravane) $(CONTROL_DOMAIN) $C/$(KERNEL)/initramfs-run.cpio \
 		$(GUEST:%=$B/cache/guest-%-$(KERNEL).ext4)
 	$Q HYPERVISOR=$(or $(HYPERVISOR),$O/paravane) KERNEL=$(KERNEL) tests/system/run
@@ -549,8 +553,8 @@ NEWLIB_SOURCE := /usr/src/newlib/newlib-3.3.0.tar.xz
 NEWLIB := $B/cache/newlib/3.3.0-$(firstword $(shell echo '$(GUEST_CODEGEN)' | cksum))
 NEWLIB_LIBC := $(NEWLIB)/lib/libc.a
 
-GUEST_COMPILER_INCLUDE := $(shell $(CC) -print-file-name=include)
-GUEST_LIBGCC := $(shell gcc -print-libgcc-file-name)
+GUEST_COMPILER_INCLUDE := $(shell $(CC) -print-file-name=include 2>/dev/null)
+GUEST_LIBGCC := $(shell gcc -print-libgcc-file-name 2>/dev/null)
 
 # _POSIX_*: newlib declares clock_gettime() and nanosleep() for systems that say they have them.
 GUEST_CFLAGS = -std=gnu11 $(GUEST_CODEGEN) -fno-omit-frame-pointer -D_POSIX_TIMERS=1 \
@@ -902,9 +906,9 @@ help:
 	@sed -n 's/^#: \{0,1\}//p' Makefile
 
 #: make             build/paravane, the hypervisor; build/pvunpack, pvstored, pvctl
-#: make run         boot Debian's kernel on it in QEMU, up to a shell
+#: make run         in QEMU: the control domain, two guests that do the main job, a shell
 #: make run GUEST=debian: a guest with a Debian system, up to its login
-#: make run BATCH=1 boot, check the machine, switch off; exit status 0 or 1
+#: make run BATCH=1 checks the machine, does the main job, prints a table, switches off
 #: make test        every test; T=NAME: one
 #: make unit        the tests that need no QEMU; T=NAME: one
 #: make test-on-xen the guest tests on Xen 4.17, beside the list of differences; T=NAME: one
@@ -921,7 +925,7 @@ help:
 #: make clean       remove what was built; distclean: and what was downloaded
 #:
 #: CC=clang, DEBUG=1 (assertions and the audit, in build/debug), V=1 (show commands),
-#: KERNEL=6.1|6.12|cloud, CPUS=2, MEMORY=3G, ARGS= and HVARGS= (for the kernel, the hypervisor),
+#: KERNEL=6.1|6.12, CPUS=2, MEMORY=3G, ARGS= and HVARGS= (for the kernel, the hypervisor),
 #: DISK=IMAGE, HYPERVISOR=FILE (boot another one), NATIVE=1 (boot none). See docs/building.md.
 
 -include $(HV_OBJ:.o=.d) $(UNPACK_OBJ:.o=.d) $(STORE_OBJ:.o=.d) $(wildcard $O/*.d)

@@ -57,6 +57,8 @@ def domains(name, memory="3G", dom0_mem=1024, cpus=2, timeout=300, kernel_args="
                           initrd=m.control_domain(m.KERNEL, initrd))
     with m.Machine(name, boot + list(options), memory=memory, cpus=cpus, **more) as machine:
         end = machine.expect(rf"init: test {script} ended with status (\d+)$", timeout)
+        if not end:
+            log_state(machine)
         begin = machine.buffer.find(f"init: test {script} begins".encode())
         lines = machine.buffer[begin:].decode(errors="replace").splitlines()[1:] if begin >= 0 else []
         for line in lines:
@@ -72,6 +74,16 @@ def domains(name, memory="3G", dom0_mem=1024, cpus=2, timeout=300, kernel_args="
         if audited:  # the debug build's is
             check_last_audit(machine, name)
         tap.diag(f"{name}: {machine.elapsed():.0f} s")
+
+
+def log_state(machine):
+    """
+    Into the console's log: what the control domain's processes wait for (Ctrl-O t is a key of its
+    kernel), then domains, run queues, event channels and timers by the hypervisor's keys.
+    """
+    for keys in ("\x0ft", "\x01\x01\x01", "q", "r", "e", "t", "\x01\x01\x01"):
+        machine.send(keys)
+        machine.read_rest(3)
 
 
 def audit(machine, title):
