@@ -58,8 +58,9 @@ def cpu_options(extra="", threads=None):
     """Emulation where `threads` says how many it has ("single", "multi"); else KVM if it can be."""
     if threads is None and kvm_usable():
         return ["-accel", "kvm", "-cpu", "host" + extra]
-    # QEMU 7.2 executes iret of ring 3 with supervisor rights: with SMAP that faults.
-    return ["-accel", f"tcg,thread={threads or THREADS}", "-cpu", "max,-smap" + extra]
+    # QEMU 7.2 executes iret of ring 3 with supervisor rights: with SMAP that faults. With ERMS Linux
+    # clears and copies pages by the byte, which is one step of the emulation for each.
+    return ["-accel", f"tcg,thread={threads or THREADS}", "-cpu", "max,-smap,-erms,-fsrm" + extra]
 
 
 def control_domain(kernel, name):
