@@ -435,7 +435,7 @@ HOSTILE_GUESTS := $(addprefix $B/guest/,$(addsuffix .elf,fuzz boundary_calls e1_
 # Programs of the control domain may build guests themselves.
 $B/lib/libbuilder.a: $(filter %.o,$(call tool_objects,$(wildcard toolstack/builder/*.c \
 		toolstack/unpack/unpack.c toolstack/unpack/trim.c toolstack/unpack/codec*.c) \
-		toolstack/common/message.c \
+		toolstack/common/message.c toolstack/common/store_watch.c \
 		hypervisor/core/elf.c hypervisor/core/pv_layout.c hypervisor/x86/pv_tables.c))
 	$Q mkdir -p $(@D)
 	$Q rm -f $@

@@ -6,14 +6,15 @@
  *                             before it was made; fails above 64 KiB and 8 KiB a vCPU
  *   hv cost MILLIONS COMMAND...   runs it; fails when it takes more instructions than that. For
  *                             machines of one CPU that count instructions, 2 ns each
- *   hv shares ID ID PERCENT   fails unless the second runs PERCENT of the first's time
- *   hv uses ID PERCENT        fails unless it runs PERCENT of one CPU's time
- *   hv state ID               the words for a domain's state
- *   hv resume ID              ends a suspension
- *   hv mapped                 a domain destroyed while its memory is mapped here
- *   hv granted ID             destroys a guest while a grant of its is mapped here
+ *   hv until MILLIONS NODE COMMAND...   the same, and it counts until NODE of the store is there
+ * too hv shares ID ID PERCENT   fails unless the second runs PERCENT of the first's time hv uses ID
+ * PERCENT        fails unless it runs PERCENT of one CPU's time hv state ID               the words
+ * for a domain's state hv resume ID              ends a suspension hv mapped                 a
+ * domain destroyed while its memory is mapped here hv granted ID             destroys a guest while
+ * a grant of its is mapped here
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,9 @@
 #include <xenctrl.h>
 #include <xenforeignmemory.h>
 #include <xengnttab.h>
+#include <xenstore.h>
+
+#include "common/store_watch.h"
 
 /* Of shares, in percent; and how long they are watched. */
 #define TOLERANCE 15
@@ -92,23 +96,54 @@ static uint64_t idle_ns(void)
     return xc_getcpuinfo(xch, 1, &cpu, &count) == 0 && count == 1 ? cpu.idletime : 0;
 }
 
-static int cost(char **args)
+/* Returns when the node is there; the store tells when something happens to it. */
+static int wait_node(struct xs_handle *xs, struct store_watch *watch, const char *node)
 {
-    double limit = strtod(args[0], NULL);
-    uint64_t idle = idle_ns(), start = __builtin_ia32_rdtsc();
-    int status = 0;
-    pid_t child = fork();
+    struct pollfd poll_fd = {.fd = watch->fd, .events = POLLIN};
 
+    for (;;) {
+        char *value = xs_read(xs, XBT_NULL, node, NULL);
+        free(value);
+        if (value != NULL)
+            return 0;
+        if (poll(&poll_fd, 1, -1) < 0 || store_watch_events(watch) & STORE_ENDED)
+            return -1;
+    }
+}
+
+/* `node`: NULL, or until when it counts, the command having ended too. */
+static int count_instructions(double limit, const char *node, char **command)
+{
+    struct xs_handle *xs = node != NULL ? xs_open(0) : NULL;
+    struct store_watch watch = STORE_WATCH_NONE;
+    int status = 0;
+
+    if (node != NULL && (xs == NULL || store_watch_open(&watch, &node, 1)))
+        return failed("the store");
+    uint64_t idle = idle_ns(), start = __builtin_ia32_rdtsc();
+    pid_t child = fork();
     if (child == 0) {
-        execvp(args[1], args + 1);
+        execvp(command[0], command);
         _exit(127);
     }
     if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
         return failed("the command failed");
+    if (node != NULL && wait_node(xs, &watch, node))
+        return failed("waiting for the node");
     uint64_t ticks = __builtin_ia32_rdtsc() - start;
     double millions = (double)(ticks - (idle_ns() - idle)) / 2e6;
     printf("%.2f million instructions, at most %.0f\n", millions, limit);
     return millions > limit;
+}
+
+static int cost(char **args)
+{
+    return count_instructions(strtod(args[0], NULL), NULL, args + 1);
+}
+
+static int until(char **args)
+{
+    return count_instructions(strtod(args[0], NULL), args[1], args + 2);
 }
 
 /* ---- Time --------------------------------------------------------------------------------- */
@@ -276,9 +311,10 @@ static const struct {
     const char *name;
     int args;
     int (*run)(char **args);
-} commands[] = {{"free", 0, show_free}, {"beside", 3, beside}, {"cost", 2, cost},
-                {"shares", 3, shares},  {"uses", 2, uses},     {"state", 1, show_state},
-                {"resume", 1, resume},  {"mapped", 0, mapped}, {"granted", 1, granted}};
+} commands[] = {{"free", 0, show_free},   {"beside", 3, beside}, {"cost", 2, cost},
+                {"until", 3, until},      {"shares", 3, shares}, {"uses", 2, uses},
+                {"state", 1, show_state}, {"resume", 1, resume}, {"mapped", 0, mapped},
+                {"granted", 1, granted}};
 
 int main(int argc, char **argv)
 {
