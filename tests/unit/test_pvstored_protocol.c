@@ -371,6 +371,15 @@ static void test_control(void)
     is_str(ask_bars(root, XS_CONTROL, 0, "quota|set|nodes|0|"), "EINVAL");
     is_str(ask_bars(root, XS_CONTROL, 0, "quota|set|nothing|5|"), "EINVAL");
     ok(strstr(ask_bars(root, XS_CONTROL, 0, "quota|5|"), "nodes: 1") != NULL);
+    is_str(ask_bars(root, XS_CONTROL, 0, "find|/local/none|name|x|"), "");
+    is_str(ask_bars(root, XS_CONTROL, 0, "find|/local|"), "EINVAL");
+    is_str(ask_bars(root, XS_WRITE, 0, "/found/one/name|guest"), "OK");
+    is_str(ask_bars(root, XS_WRITE, 0, "/found/two/name|guest2"), "OK");
+    is_str(ask_bars(root, XS_WRITE, 0, "/found/three/other|guest"), "OK");
+    is_str(ask_bars(root, XS_CONTROL, 0, "find|/found|name|guest|"), "one\n");
+    is_str(ask_bars(root, XS_CONTROL, 0, "find|/found|name|gues|"), "");
+    is_str(ask(guest, XS_CONTROL, 0, "find"), "EACCES");
+    is_str(ask(root, XS_RM, 0, "/found"), "OK");
     is_str(ask_bars(root, XS_CONTROL, 0, "log|on|"), "OK");
     ok(store.log);
     is_str(ask_bars(root, XS_CONTROL, 0, "log|off|"), "OK");

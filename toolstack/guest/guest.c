@@ -26,31 +26,58 @@
 
 /* ---- Names and numbers -------------------------------------------------------------------- */
 
-/* Whether another domain bears the name or the UUID. */
-static int check_unique(struct guest_host *host, const struct guest_config *c, struct message *why)
+/* It may be there, and only wait for others to let the last of its memory go. */
+static bool is_alive(struct guest_host *host, uint32_t domid)
+{
+    xc_domaininfo_t info;
+
+    return xc_domain_getinfolist(host->xch, domid, 1, &info) == 1 && info.domain == domid &&
+           !(info.flags & XEN_DOMINF_dying);
+}
+
+/* The store looks, as asking it for each domain's name costs more the more there are. */
+static int check_name(struct guest_host *host, const char *name, struct message *why)
+{
+    char arguments[GUEST_NAME_MAX + 32];
+    int size = snprintf(arguments, sizeof(arguments), "/local/domain%cname%c%s", 0, 0, name) + 1;
+    int rc = 0;
+
+    if ((size_t)size > sizeof(arguments))
+        return message_set(why, -EINVAL, "%s: the name is too long", name);
+    char *list = xs_control_command(host->xs, "find", arguments, (unsigned)size);
+    if (list == NULL)
+        return message_errno(why, -errno, "the store does not tell the guests' names");
+    for (char *at = list, *end; rc == 0 && *at != '\0'; at = *end == '\0' ? end : end + 1) {
+        uint32_t domid = (uint32_t)strtoul(at, &end, 10);
+
+        if (end == at)
+            break;
+        if (is_alive(host, domid))
+            rc = message_set(why, -EEXIST, "%s: domain %u has this name already", name, domid);
+    }
+    free(list);
+    return rc;
+}
+
+/* Whether another domain bears the UUID. */
+static int check_uuid(struct guest_host *host, const uint8_t uuid[16], struct message *why)
 {
     xc_domaininfo_t info[DOMAINS_AT_ONCE];
-    char path[64];
     int n;
 
     for (uint32_t next = 0; (n = xc_domain_getinfolist(host->xch, next, DOMAINS_AT_ONCE, info)) > 0;
-         next = info[n - 1].domain + 1u) {
-        for (int i = 0; i < n; i++) {
-            /* It only waits for others to let the last of its memory go. */
-            if (info[i].flags & XEN_DOMINF_dying)
-                continue;
-            if (c->has_uuid && memcmp(info[i].handle, c->uuid, 16) == 0)
+         next = info[n - 1].domain + 1u)
+        for (int i = 0; i < n; i++)
+            if (!(info[i].flags & XEN_DOMINF_dying) && memcmp(info[i].handle, uuid, 16) == 0)
                 return message_set(why, -EEXIST, "uuid: domain %u has it already", info[i].domain);
-            snprintf(path, sizeof(path), "/local/domain/%u/name", info[i].domain);
-            char *name = xs_read(host->xs, XBT_NULL, path, NULL);
-            bool same = name != NULL && strcmp(name, c->name) == 0;
-            free(name);
-            if (same)
-                return message_set(why, -EEXIST, "%s: domain %u has this name already", c->name,
-                                   info[i].domain);
-        }
-    }
     return n < 0 ? message_errno(why, -errno, "domains cannot be listed") : 0;
+}
+
+static int check_unique(struct guest_host *host, const struct guest_config *c, struct message *why)
+{
+    int rc = c->has_uuid ? check_uuid(host, c->uuid, why) : 0;
+
+    return rc ? rc : check_name(host, c->name, why);
 }
 
 /* RFC 4122, version 4: random. */

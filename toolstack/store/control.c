@@ -135,6 +135,37 @@ static int do_quota(struct request *request, const struct arguments *arguments)
     return 0;
 }
 
+static bool has_value(const struct node *node, const char *value)
+{
+    return node->value != NULL && node->value->size == strlen(value) &&
+           memcmp(node->value->bytes, value, node->value->size) == 0;
+}
+
+/* Names of the children of a node that have a child of that name and value: as many as fit. */
+static int do_find(struct request *request, const struct arguments *arguments)
+{
+    const char *const *list = arguments->list;
+    const struct node *parent, *child, *node;
+
+    if (arguments->count != 3)
+        return -EINVAL;
+    parent = tree_find(&request->actor.view.store->tree, list[0], strlen(list[0]));
+    if (parent == NULL)
+        return 0;
+    TAILQ_FOREACH(child, &parent->children, siblings)
+    {
+        TAILQ_FOREACH(node, &child->children, siblings)
+        {
+            if (strcmp(node_name(node), list[1]) != 0)
+                continue;
+            if (has_value(node, list[2]))
+                say(request, "%s\n", node_name(child));
+            break;
+        }
+    }
+    return 0;
+}
+
 static int do_help(struct request *request, const struct arguments *arguments);
 
 static const struct {
@@ -144,6 +175,7 @@ static const struct {
     {"help", "", do_help},
     {"check", "", do_check},
     {"log", "on|off", do_log},
+    {"find", "<directory> <node> <value>", do_find},
     {"quota", "[set <name> <value>|<domid>]", do_quota},
 };
 
