@@ -744,7 +744,7 @@ $(BENCH_PROGRAMS): $B/bench/bin/%: $(BENCH)/programs/%.c $(BENCH_MARKS)
 		$(if $(filter %/nothing,$@),-nostdlib) -o $@ $< -lxenstore $(XEN_LIBS)
 
 # The same with the hypervisor's counters.
-BENCH_COUNTED := $(addprefix $B/bench/bin/counted-,micro xen block)
+BENCH_COUNTED := $(addprefix $B/bench/bin/counted-,xen block)
 $(BENCH_COUNTED): $B/bench/bin/counted-%: $(BENCH)/programs/%.c $(BENCH_MARKS)
 	$(call say,CC,$@)
 	$Q mkdir -p $(@D)

@@ -86,3 +86,12 @@ def add(table, system, measured):
                 continue
             row = table.row(group, operation, bar=BARS.get((group, operation)))
             row.add(system, found[what], **{key: found[key] for key in found if key != what})
+    add_difference(table, system, measured)
+
+
+def add_difference(table, system, measured):
+    """A hypercall by Linux, without the system call that brings it to the kernel."""
+    whole, part = (measured.get(("control", name)) for name in ("privcmd_version", "privcmd_invalid"))
+    if whole and part and system != "native":
+        table.row("Events and grants, control domain", "privcmd_version less privcmd_invalid").add(
+            system, [a - b for a, b in zip(whole["total"], part["total"])])

@@ -2,6 +2,8 @@
 """The table of all figures: ratios, bars, and the forms that it is written in."""
 import json
 
+from rows import GROUPS
+
 SYSTEMS = ("paravane", "xen", "native")
 # Two passes that differ by more are no figure to compare.
 TOLERANCE = 0.02
@@ -59,7 +61,10 @@ class Table:
         return self.rows.setdefault((group, name), Row(group, name, **how))
 
     def groups(self):
-        return list(dict.fromkeys(row.group for row in self.rows.values()))
+        """In the order of rows.py; what it does not name, last."""
+        known = [group for group, *_ in GROUPS]
+        found = dict.fromkeys(row.group for row in self.rows.values())
+        return sorted(found, key=lambda g: known.index(g) if g in known else len(known))
 
     def of_group(self, group):
         return [row for row in self.rows.values() if row.group == group]

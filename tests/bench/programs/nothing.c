@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The program that micro.c executes: it ends at once, so that no C library's start is in the figure. */
+/* The program that micro.c executes: it ends at once, so that no C library's start is in the
+ * figure. */
 #include <sys/syscall.h>
 
 _Noreturn void _start(void);
