@@ -41,7 +41,7 @@ static int open_ramdisk(struct build *b, struct message *why)
     b->ramdisk_fd = -1;
     if (path == NULL)
         return 0;
-    b->ramdisk_fd = open(path, O_RDONLY | O_CLOEXEC);
+    b->ramdisk_fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a pipe must not hold it up */
     if (b->ramdisk_fd < 0)
         return message_errno(why, -errno, "%s: the initial ramdisk cannot be opened", path);
     if (fstat(b->ramdisk_fd, &st) || !S_ISREG(st.st_mode) || st.st_size == 0)

@@ -78,7 +78,7 @@ int kernel_file_open(struct kernel_file *k, const char *path, struct message *wh
 {
     struct stat st;
 
-    k->fd = open(path, O_RDONLY | O_CLOEXEC);
+    k->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a pipe must not hold it up */
     if (k->fd < 0)
         return message_errno(why, -errno, "%s: the kernel cannot be opened", path);
     int rc = 0;

@@ -60,10 +60,10 @@ wait_for()
 }
 
 # pause SECONDS: nobody writes into that pipe.
-[ -p /tmp/nothing ] || mkfifo /tmp/nothing
+[ -p /tmp/.pause ] || mkfifo /tmp/.pause
 pause()
 {
-    read -r -t "$1" _ <>/tmp/nothing
+    read -r -t "$1" _ <>/tmp/.pause
     return 0
 }
 
