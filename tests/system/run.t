@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 make run BATCH=1, the main job: the control domain finds its machine complete, two guests with
-Debian's kernel make file systems on their disks, ping each other and exchange a file.
+Debian's kernel make file systems on their disks, ping each other and exchange a file. And every
+value that make run cannot use is refused at once.
 """
 import os
 import re
@@ -17,6 +18,17 @@ if m.NATIVE:
     tap.done()
 
 run = os.path.join(os.path.dirname(sys.argv[0]), "run")
+
+WRONG = ["CPUS=0", "CPUS=65", "CPUS=two", "MEMORY=3", "MEMORY=3T", "MEMORY=100M", "BATCH=yes",
+         "NATIVE=2", "THREADS=many", "PATIENCE=0", "PATIENCE=long", "DISK=/nowhere", "DISK=/",
+         "HYPERVISOR=/nowhere", "QEMU=no-such-program", "GUEST=fedora"]
+for setting in WRONG:
+    name, value = setting.split("=")
+    done = subprocess.run([run], env=dict(os.environ, **{name: value}), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=False)
+    tap.ok(done.returncode == 2 and done.stderr.startswith(f"make run: {setting}: ") and
+           not done.stdout, f"{setting}: {done.stderr.strip()}")
+
 done = subprocess.run([run], env=dict(os.environ, BATCH="1", HVARGS="loglvl=all audit noreboot"),
                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 steps = re.findall(r"^ *[\d.]+  (web[12]) +(.*?) +ok$", done.stdout, re.M)
