@@ -35,6 +35,31 @@ static bool is_alive(struct guest_host *host, uint32_t domid)
            !(info.flags & XEN_DOMINF_dying);
 }
 
+static int has_name(const char *name, uint32_t domid, struct message *why)
+{
+    return message_set(why, -EEXIST, "%s: domain %u has this name already", name, domid);
+}
+
+/* With a store that looks for nothing: Xen's, or pvstored as it was. */
+static int check_each_name(struct guest_host *host, const char *name, struct message *why)
+{
+    xc_domaininfo_t info[DOMAINS_AT_ONCE];
+    char path[64];
+    int n;
+
+    for (uint32_t next = 0; (n = xc_domain_getinfolist(host->xch, next, DOMAINS_AT_ONCE, info)) > 0;
+         next = info[n - 1].domain + 1u)
+        for (int i = 0; i < n; i++) {
+            snprintf(path, sizeof(path), "/local/domain/%u/name", info[i].domain);
+            char *other = xs_read(host->xs, XBT_NULL, path, NULL);
+            bool same = other != NULL && strcmp(other, name) == 0;
+            free(other);
+            if (same && !(info[i].flags & XEN_DOMINF_dying))
+                return has_name(name, info[i].domain, why);
+        }
+    return n < 0 ? message_errno(why, -errno, "domains cannot be listed") : 0;
+}
+
 /* The store looks, as asking it for each domain's name costs more the more there are. */
 static int check_name(struct guest_host *host, const char *name, struct message *why)
 {
@@ -46,14 +71,14 @@ static int check_name(struct guest_host *host, const char *name, struct message 
         return message_set(why, -EINVAL, "%s: the name is too long", name);
     char *list = xs_control_command(host->xs, "find", arguments, (unsigned)size);
     if (list == NULL)
-        return message_errno(why, -errno, "the store does not tell the guests' names");
+        return check_each_name(host, name, why);
     for (char *at = list, *end; rc == 0 && *at != '\0'; at = *end == '\0' ? end : end + 1) {
         uint32_t domid = (uint32_t)strtoul(at, &end, 10);
 
         if (end == at)
             break;
         if (is_alive(host, domid))
-            rc = message_set(why, -EEXIST, "%s: domain %u has this name already", name, domid);
+            rc = has_name(name, domid, why);
     }
     free(list);
     return rc;
