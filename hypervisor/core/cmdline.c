@@ -8,6 +8,7 @@
 
 #include "core/lib.h"
 #include "core/log.h"
+#include "core/sched.h"
 
 struct options options;
 
@@ -56,18 +57,35 @@ static bool parse_BOOL(struct options *o, size_t field, size_t size, const char 
     return true;
 }
 
-static bool parse_COUNT(struct options *o, size_t field, size_t size, const char *value)
+static bool read_count(const char *value, unsigned *count)
 {
     const char *end;
     unsigned long long n;
 
-    (void)size;
     if (value == NULL || *value == '\0')
         return false;
     n = str_to_ull(value, &end);
     if (*end != '\0' || n > UINT32_MAX)
         return false;
-    *(unsigned *)((char *)o + field) = (unsigned)n;
+    *count = (unsigned)n;
+    return true;
+}
+
+static bool parse_COUNT(struct options *o, size_t field, size_t size, const char *value)
+{
+    (void)size;
+    return read_count(value, (unsigned *)((char *)o + field));
+}
+
+static bool parse_RATELIMIT(struct options *o, size_t field, size_t size, const char *value)
+{
+    unsigned us;
+
+    (void)field;
+    (void)size;
+    if (!read_count(value, &us) || !sched_ratelimit_valid(us))
+        return false;
+    o->sched_ratelimit_us = us;
     return true;
 }
 

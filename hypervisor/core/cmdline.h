@@ -20,6 +20,7 @@ struct options {
     unsigned maxcpus;                         /* 0: all */
     int loglvl, guest_loglvl;                 /* highest enum log_level shown always; -1: none */
     int loglvl_limited, guest_loglvl_limited; /* highest shown subject to the rate limit */
+    unsigned sched_ratelimit_us;              /* as sched_set_ratelimit() takes it */
     bool sync_console;
     bool noreboot; /* after a panic or crash: halt */
     bool smap, smep, pcid, x2apic;

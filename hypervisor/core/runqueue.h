@@ -76,6 +76,8 @@ void runstate_change(struct vcpu *v, int state, ns_t when);
 
 /* vCPUs waiting in all queues. */
 extern uint32_t sched_waiting;
+/* How long who was given a CPU keeps it from those who wake (sched_params.c). */
+extern ns_t sched_ratelimit;
 
 /* Lock the queue of the CPU that v is on or was on last. */
 struct runqueue *vcpu_lock_queue(struct vcpu *v, unsigned long *flags);

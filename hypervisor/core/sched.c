@@ -82,19 +82,44 @@ static unsigned choose_cpu(const struct vcpu *v)
     return best;
 }
 
-/* Someone waits while someone else runs: see to it that turns end. */
-static void start_slice(struct runqueue *q, ns_t when)
+/* Is it v's turn, before what runs now? */
+static bool precedes_current(const struct runqueue *q, const struct vcpu *v)
 {
-    if (!timer_is_set(&q->slice) || q->slice.expires > when + SCHED_SLICE)
-        timer_set(&q->slice, when + SCHED_SLICE);
+    return vcpu_is_idle(q->current) || vtime_before(v->sched.vtime, q->current->sched.vtime);
 }
 
-/* Is it v's turn, before what runs now? */
-static bool preempts(const struct runqueue *q, const struct vcpu *v)
+/*
+ * Until when the one that runs keeps the CPU, however early another's turn is. Two that wake each
+ * other, as the two ends of a device do, would else change places for each request: so the one
+ * finds a batch of the other's.
+ */
+static ns_t kept_until(const struct runqueue *q)
 {
-    if (vcpu_is_idle(q->current))
-        return true;
-    return vtime_before(v->sched.vtime, q->current->sched.vtime);
+    return vcpu_is_idle(q->current) ? 0 : q->current->sched.chosen + READ_ONCE(sched_ratelimit);
+}
+
+/*
+ * When schedule() must be called for the sake of `v`, who waits while another runs: it is before it
+ * and waits for the end of the least time, or it waits for the end of a turn.
+ */
+static ns_t turn_ends(const struct runqueue *q, const struct vcpu *v, ns_t when)
+{
+    ns_t kept = kept_until(q);
+
+    return precedes_current(q, v) && kept > when ? kept : when + SCHED_SLICE;
+}
+
+/* Someone waits while someone else runs: see to it that turns end. */
+static void start_slice(struct runqueue *q, ns_t end)
+{
+    if (!timer_is_set(&q->slice) || q->slice.expires > end)
+        timer_set(&q->slice, end);
+}
+
+/* Does v take the CPU at once from what runs now? */
+static bool preempts(const struct runqueue *q, const struct vcpu *v, ns_t when)
+{
+    return precedes_current(q, v) && when >= kept_until(q);
 }
 
 /* For everyone who waits here, wake an idle CPU that may take him, while there are any. */
@@ -128,11 +153,11 @@ static void enqueue(struct runqueue *q, struct vcpu *v, bool displaced, ns_t whe
         runqueue_charge(q, q->current, when);
     runqueue_place(q, v);
     runqueue_insert(q, v);
-    if (preempts(q, v)) {
+    if (preempts(q, v, when)) {
         softirq_raise_on(q->cpu, SOFTIRQ_SCHEDULE);
         return;
     }
-    start_slice(q, when);
+    start_slice(q, turn_ends(q, v, when));
     memory_barrier(); /* v is queued: now look whether a CPU has gone idle meanwhile */
     call_idle_cpus(q);
 }
@@ -289,7 +314,7 @@ static bool may_stay(struct runqueue *q, struct vcpu *prev, ns_t when)
 
 /* The vCPU to run now, taken off the queue if it comes from there; the idle one if there is none.
  */
-static struct vcpu *pick(struct runqueue *q, struct vcpu *prev, bool stays)
+static struct vcpu *pick(struct runqueue *q, struct vcpu *prev, bool stays, ns_t when)
 {
     struct vcpu *head = q->head;
     bool yields = prev->sched.yielded;
@@ -299,7 +324,8 @@ static struct vcpu *pick(struct runqueue *q, struct vcpu *prev, bool stays)
         return stays ? prev : q->idle;
     if (stays && yields && vtime_before(prev->sched.vtime, head->sched.vtime))
         prev->sched.vtime = head->sched.vtime; /* behind the first in the queue */
-    if (stays && vtime_before(prev->sched.vtime, head->sched.vtime))
+    if (stays && (vtime_before(prev->sched.vtime, head->sched.vtime) ||
+                  (!yields && when < kept_until(q))))
         return prev;
     runqueue_remove(q, head);
     return head;
@@ -320,6 +346,7 @@ static void hand_over(struct runqueue *q, struct vcpu *prev, struct vcpu *next, 
     if (!vcpu_is_idle(next))
         q->load += next->sched.weight;
     next->sched.started = when;
+    next->sched.chosen = when;
     WRITE_ONCE(next->running, true);
     runstate_change(next, RUNSTATE_running, when);
 }
@@ -328,9 +355,9 @@ static void hand_over(struct runqueue *q, struct vcpu *prev, struct vcpu *next, 
 static void set_slice(struct runqueue *q, ns_t when)
 {
     ns_t left = vcpu_is_idle(q->current) ? NS_NEVER : cap_draw(q->current, when);
-    ns_t turn = q->count > 0 ? SCHED_SLICE : NS_NEVER;
 
-    left = MIN(left, turn);
+    if (q->head != NULL)
+        left = MIN(left, turn_ends(q, q->head, when) - when);
     if (left != NS_NEVER)
         timer_set(&q->slice, when + left);
     else if (timer_is_set(&q->slice))
@@ -387,7 +414,7 @@ static struct vcpu *choose(struct runqueue *q, struct vcpu *prev, ns_t when, boo
                            bool *search)
 {
     bool stays = may_stay(q, prev, when);
-    struct vcpu *next = pick(q, prev, stays);
+    struct vcpu *next = pick(q, prev, stays, when);
 
     if (next != q->idle) {
         if (cpumask_has((cpumask_t){atomic_load(&idle_cpus.bits)}, q->cpu))

@@ -22,6 +22,7 @@ struct sched_vcpu {
     struct vcpu *next, *prev; /* the run queue, ordered by vtime */
     int64_t vtime;            /* weighted run time, ns; relative to the queue's floor */
     ns_t started;             /* while it runs: up to when its time is accounted */
+    ns_t chosen;              /* while it runs: since when */
     ns_t arrived;             /* when it came to this queue from another */
     cpumask_t affinity;       /* where it may run */
     cpumask_t soft;           /* where it rather runs, when there is a choice */
@@ -93,6 +94,17 @@ int sched_set_affinity(struct vcpu *v, cpumask_t mask) must_check;
 /* Run on this CPU alone until sched_unpin(). -XEN_EINVAL, -XEN_EBUSY when pinned already. */
 int sched_pin(struct vcpu *v, unsigned cpu) must_check;
 int sched_unpin(struct vcpu *v) must_check;
+static inline bool sched_ratelimit_valid(uint32_t us)
+{
+    return us == 0 || (us >= XEN_SYSCTL_SCHED_RATELIMIT_MIN && us <= XEN_SYSCTL_SCHED_RATELIMIT_MAX);
+}
+
+/*
+ * The least time, in us, for which a vCPU that was given a CPU keeps it while it can use it, whoever
+ * else wakes: 0 for none, or XEN_SYSCTL_SCHED_RATELIMIT_MIN..MAX (sysctl.h). -XEN_EINVAL.
+ */
+int sched_set_ratelimit(uint32_t us) must_check;
+uint32_t sched_get_ratelimit(void);
 /* What each CPU runs and who waits, to the log. */
 void sched_dump(void);
 

@@ -287,7 +287,7 @@ long sysctl_cpupool_op(struct vcpu *v, struct xen_sysctl *op)
     }
 }
 
-/* Nothing of the scheduler can be set: it limits its rate of switching by itself. */
+/* All that can be set of the scheduler is its least time between two wake-ups' switches. */
 long sysctl_scheduler_op(struct vcpu *v, struct xen_sysctl *op)
 {
     struct xen_sysctl_scheduler_op *s = &op->u.scheduler_op;
@@ -297,10 +297,13 @@ long sysctl_scheduler_op(struct vcpu *v, struct xen_sysctl *op)
         return -XEN_ESRCH;
     if (s->sched_id != XEN_SCHEDULER_CREDIT2)
         return -XEN_EINVAL;
-    if (s->cmd == XEN_SYSCTL_SCHEDOP_putinfo)
-        return -XEN_EOPNOTSUPP;
-    if (s->cmd != XEN_SYSCTL_SCHEDOP_getinfo)
+    switch (s->cmd) {
+    case XEN_SYSCTL_SCHEDOP_putinfo:
+        return sched_set_ratelimit(s->u.sched_credit2.ratelimit_us);
+    case XEN_SYSCTL_SCHEDOP_getinfo:
+        s->u.sched_credit2.ratelimit_us = sched_get_ratelimit();
+        return 0;
+    default:
         return -XEN_EINVAL;
-    s->u.sched_credit2.ratelimit_us = 0;
-    return 0;
+    }
 }

@@ -99,6 +99,7 @@ static void init_scheduling(void)
     timer_subsystem_init();
     timer_cpu_init(0);
     sched_init();
+    BUG_ON(sched_set_ratelimit(options.sched_ratelimit_us) != 0);
     sched_cpu_init(0);
 }
 

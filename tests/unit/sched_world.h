@@ -231,6 +231,7 @@ static void start_machine(unsigned nr_cpus)
     memset(&dom2.sched, 0, sizeof(dom2.sched));
     sched_domain_init(&dom, SCHED_WEIGHT_DEFAULT);
     sched_domain_init(&dom2, SCHED_WEIGHT_DEFAULT);
+    sched_ratelimit = NS_PER_MS;
     settle();
 }
 

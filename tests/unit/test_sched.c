@@ -293,8 +293,11 @@ static void test_latency(void)
             block_on(0);
             settle();
         } else if (READ_ONCE(sleeper->pause_flags) & VPF_BLOCKED) {
+            ns_t kept = current_of[0]->sched.chosen + NS_PER_MS;
             vcpu_raise_upcall(sleeper);
             settle();
+            if (host_now < kept)
+                run_until(kept);
             late += current_of[0] != sleeper;
             sleeper->info->evtchn_upcall_pending = 0;
             host_now += 50 * NS_PER_US;
@@ -303,6 +306,57 @@ static void test_latency(void)
         }
     }
     is(late, 0, "who sleeps most of the time runs as soon as it is woken");
+    stop_machine();
+}
+
+/* Two that wake each other: each keeps the CPU for the least time, unless it has no more to do. */
+static void test_ratelimit(void)
+{
+    struct vcpu *front, *back;
+
+    start_machine(1);
+    is(sched_set_ratelimit(99), -XEN_EINVAL, "less than Xen's interface allows");
+    is(sched_set_ratelimit(500001), -XEN_EINVAL, "more");
+    is(sched_get_ratelimit(), 1000, "nothing is changed by that");
+    front = new_hog(256);
+    back = new_hog(512);
+    run_until(host_now + 50 * NS_PER_MS);
+    while (current_of[0] != back)
+        run_until(host_now + NS_PER_MS);
+    block_on(0);
+    settle();
+    ok(current_of[0] == front, "the other has the CPU");
+    host_now += 200 * NS_PER_US;
+    vcpu_raise_upcall(back);
+    settle();
+    ok(current_of[0] == front, "it keeps it from one that wakes");
+    run_until(front->sched.chosen + 999 * NS_PER_US);
+    ok(current_of[0] == front, "for the least time");
+    run_until(front->sched.chosen + 1000 * NS_PER_US);
+    ok(current_of[0] == back, "and no longer");
+
+    back->info->evtchn_upcall_pending = 0;
+    block_on(0);
+    settle();
+    host_now += 10 * NS_PER_US;
+    vcpu_raise_upcall(back);
+    settle();
+    ok(current_of[0] == front, "again");
+    block_on(0);
+    settle();
+    ok(current_of[0] == back, "who blocks keeps nothing");
+
+    back->info->evtchn_upcall_pending = 0;
+    vcpu_raise_upcall(front);
+    settle();
+    block_on(0);
+    settle();
+    front->info->evtchn_upcall_pending = 0;
+    is(sched_set_ratelimit(0), 0);
+    vcpu_raise_upcall(back);
+    settle();
+    ok(current_of[0] == back, "without a limit who wakes takes the CPU");
+    back->info->evtchn_upcall_pending = 0;
     stop_machine();
 }
 
@@ -447,6 +501,7 @@ int main(void)
     test_soft_affinity();
     test_balance();
     test_latency();
+    test_ratelimit();
     test_no_cost();
     test_woken_in_switch();
     test_lag_moves_along();

@@ -198,7 +198,7 @@ static void test_log(xc_interface *xch)
 void test_machine(xc_interface *xch)
 {
     struct xen_domctl_sched_credit2 share = {0};
-    struct xen_sysctl_credit2_schedule schedule = {0};
+    struct xen_sysctl_credit2_schedule schedule = {0}, other = {.ratelimit_us = 500};
     struct e820entry map[E820MAX];
     unsigned long max_mfn = 0;
     int scheduler = 0, entries;
@@ -217,6 +217,12 @@ void test_machine(xc_interface *xch)
     check(xc_sched_id(xch, &scheduler) == 0 && scheduler == XEN_SCHEDULER_CREDIT2,
           "the scheduler is credit2");
     check_is(xc_sched_credit2_params_get(xch, 0, &schedule), 0, "its parameters are told");
+    check(xc_sched_credit2_params_set(xch, 0, &other) == 0 &&
+              xc_sched_credit2_params_get(xch, 0, &other) == 0 && other.ratelimit_us == 500,
+          "and can be set");
+    check_is(xc_sched_credit2_params_set(xch, 0, &schedule), 0, "and set back");
+    other.ratelimit_us = 99;
+    FAILS(xc_sched_credit2_params_set(xch, 0, &other), EINVAL, "below the least");
     check(xc_sched_credit2_domain_get(xch, 0, &share) == 0 && share.weight >= 256 && share.cap == 0,
           "the control domain has its share, without a cap");
     pool = xc_cpupool_getinfo(xch, 0);
