@@ -24,10 +24,17 @@ ifneq ($(filter test fuzz test-on-xen,$(MAKECMDGOALS)),)
 DEBUG ?= 1
 endif
 B := build
-# `make bench B=NAME` measures NAME; its build directory is the default one.
-ifneq ($(and $(filter bench,$(MAKECMDGOALS)),$(filter $(B),$(shell tests/bench/run --list))),)
+# `make bench B=NAME` measures NAME, a benchmark or a row; its build directory is the default one. A build
+# directory is there, or has a slash in its name.
+ifneq ($(and $(filter bench bench-profile,$(MAKECMDGOALS)),$(filter command environment,$(origin B))),)
+BENCH_NAMES := $(shell tests/bench/run --list)
+ifneq ($(filter $B,$(BENCH_NAMES)),)
 ONLY := $B
 override B := build
+else ifeq ($(findstring /,$B)$(filter build,$B)$(wildcard $B/.),)
+$(error B=$B: no benchmark and no row of one is called so; `tests/bench/run --list` prints their names. A \
+new build directory is given with a slash: B=./$B)
+endif
 endif
 ifeq ($(DEBUG),1)
 O := $B/debug
@@ -749,11 +756,12 @@ $(BENCH_PROGRAMS): $B/bench/bin/%: $(BENCH)/programs/%.c $(BENCH_MARKS)
 		$(if $(filter %/nothing,$@),-nostdlib) -o $@ $< -lxenstore $(XEN_LIBS)
 
 # The same with the hypervisor's counters.
-BENCH_COUNTED := $(addprefix $B/bench/bin/counted-,xen block)
+BENCH_COUNTED := $(addprefix $B/bench/bin/counted-,micro xen block net)
 $(BENCH_COUNTED): $B/bench/bin/counted-%: $(BENCH)/programs/%.c $(BENCH_MARKS)
 	$(call say,CC,$@)
 	$Q mkdir -p $(@D)
-	$Q $(CC) -std=gnu11 -D_GNU_SOURCE -DBATCH_COUNTED -D__XEN_TOOLS__ -O2 -g $(WARNINGS) -static -o $@ $< $(XEN_LIBS)
+	$Q $(CC) -std=gnu11 -D_GNU_SOURCE -DBATCH_COUNTED -D__XEN_TOOLS__ -O2 -g $(WARNINGS) -static -o $@ $< \
+		-lxenstore $(XEN_LIBS)
 
 $B/bench/count.so: $(BENCH)/count.c
 	$Q mkdir -p $(@D)
@@ -764,11 +772,11 @@ $(BENCH_GUESTS): $B/guest/bench/%.elf: $B/guest/obj/$(BENCH)/guests/%.o $(GUEST_
 	$Q mkdir -p $(@D)
 	$(guest_link)
 
-$C/%/guest-bench.cpio: $C/%/guest-initrd.cpio $(CD)/mkarchive $(BENCH_PROGRAMS) \
+$C/%/guest-bench.cpio: $C/%/guest-initrd.cpio $(CD)/mkarchive $(BENCH_PROGRAMS) $(BENCH_COUNTED) \
 		$(wildcard $(BENCH)/guest-linux/*)
 	$(call say,CPIO,$@)
 	$Q $(CD)/mkarchive $< $@ tests=$(BENCH)/guest-linux \
-		$(foreach file,$(BENCH_PROGRAMS),bench/$(notdir $(file))=$(file))
+		$(foreach file,$(BENCH_PROGRAMS) $(BENCH_COUNTED),bench/$(notdir $(file))=$(file))
 
 $C/%/initramfs-bench.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-bench.cpio $C/%/vmlinux \
 		$(CD)/mkarchive $(BENCH_PROGRAMS) $(BENCH_COUNTED) $(BENCH_GUESTS) \
@@ -783,10 +791,11 @@ $C/%/initramfs-bench.cpio: $C/%/initramfs-toolstack.cpio $C/%/guest-bench.cpio $
 		$(foreach file,$(BENCH_PROGRAMS) $(BENCH_COUNTED),bench/$(notdir $(file))=$(file)) \
 		$(foreach file,$(BENCH_GUESTS),guests/$(basename $(notdir $(file)))=$(file))
 
-# `make bench ONLY=NAME`, or B=NAME, measures one; `tests/bench/run --list` prints the names.
+# `make bench ONLY=NAME`, or B=NAME, measures one; `tests/bench/run --list` prints the names. JOBS= how
+# many at once.
 .PHONY: bench bench-profile bench-report
 bench: $B/paravane $B/bench/xen $B/bench/count.so $(CONTROL_DOMAIN) $C/$(KERNEL)/initramfs-bench.cpio
-	$Q KERNEL=$(KERNEL) $(BENCH)/run $(ONLY:%=--only %) $(ARGS)
+	$Q KERNEL=$(KERNEL) $(BENCH)/run $(ONLY:%=--only %) $(JOBS:%=--jobs %) $(ARGS)
 
 bench-report:
 	$Q $(BENCH)/report docs/PERFORMANCE.md
@@ -920,8 +929,9 @@ help:
 #: make fuzz        random hypercalls until it is stopped; SECONDS=, SEED=
 #: make fuzz-toolstack T=store|ring|config|kernel|image   random input, as above
 #: make check       formatting, cppcheck, clang-tidy
-#: make bench       measure beside Xen 4.17 and no hypervisor; B=name: one; bench-report: its table
-#:                  into docs/PERFORMANCE.md; bench-profile: where the instructions are spent
+#: make bench       measure beside Xen 4.17 and no hypervisor; B=name: one; JOBS=: how many at once;
+#:                  bench-report: its tables into docs/PERFORMANCE.md; bench-profile: where the
+#:                  instructions are spent
 #: make docs        what is generated of docs/
 #: make guest       build a small guest from PROGRAM=FILE.c; run-guest: and boot it in QEMU
 #: make iso         build/paravane.iso, bootable by BIOS and UEFI

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is booted to be measured: the control domain alone, guests, and the boot itself."""
+"""What is booted to be measured: the control domain alone, guests, and the boot itself.
+
+A benchmark has a name and a boot of its own on each system, so that its figures are the same whatever
+else is measured, and several can run at once.
+"""
 import os
 import re
 import subprocess
@@ -9,19 +13,62 @@ import bench
 import rows
 import sections
 from bench import m
+from rows import HYPERVISORS, SYSTEMS
 
 PATIENCE = 3000
-MEGABYTES = 1 << 20
-# tests/bench/control/bench has a function for each; those of the second list are of Linux alone.
+# tests/bench/control/bench has a function for each; those of the last list are of Linux alone.
 WITH_GUESTS = ("calls", "guest_micro", "guest_block", "guest_net", "pair_net", "life",
-               "boot_guest")
+               "boot_guest", "memory")
 XEN_DEVICES = ("xen", "domains")
 PLAIN = ("block", "net")
-SCRIPTS = XEN_DEVICES + PLAIN + WITH_GUESTS
-# In a boot of its own, on a larger machine.
+# On a larger machine: five hundred guests are there.
 SCALING = "scaling"
-SCALING_MIB = 8192
-COUNTERS = "counters"
+SCALING_MIB = 5120
+SCRIPTS = XEN_DEVICES + PLAIN + WITH_GUESTS + (SCALING,)
+# On two CPUs: Paravane's own counters, of what the control domain does and of what a guest does.
+COUNTERS = ("counters", "guest_counters")
+NAMES = ("micro", "boot", "size") + COUNTERS + SCRIPTS
+# What takes longest comes first, and short ones fill the gaps.
+SLOWEST = ("scaling", "guest_counters", "counters", "boot_guest", "life", "boot", "guest_micro",
+           "memory", "micro")
+
+
+def systems_of(name):
+    """Where a benchmark can be run."""
+    if name in COUNTERS + ("size",):
+        return ("paravane",)
+    return SYSTEMS if name in PLAIN + ("micro", "boot") else HYPERVISORS
+
+
+def rows_of(name):
+    """The rows that a benchmark gives, but for those whose name is no word."""
+    return [line.operation for line in rows.LINES
+            if name in (line.source, line.native) and line.operation.isidentifier()]
+
+
+def named(name):
+    """The benchmarks of that name, or that give the rows of that name."""
+    return [name] if name in NAMES else [one for one in NAMES if name in rows_of(one)]
+
+
+def jobs(names, systems):
+    """(system, benchmark) of all that is to be measured, those first that take longest."""
+    found = [(system, name) for name in names for system in systems if system in systems_of(name)]
+    return sorted(found, key=lambda job: SLOWEST.index(job[1]) if job[1] in SLOWEST else
+                  len(SLOWEST))
+
+
+def measure(table, system, name):
+    """Adds the benchmark's figures; ends the program, saying why, when it cannot."""
+    if name == "size":
+        return measure_size(table)
+    if name == "micro":
+        return measure_micro(table, system)
+    if name == "boot":
+        return measure_boot(table, system)
+    if name in COUNTERS:
+        return measure_counters(table, system, name)
+    return measure_script(table, system, name)
 
 
 def expect(machine, pattern):
@@ -32,71 +79,70 @@ def expect(machine, pattern):
     return found
 
 
+def sections_path(system, name):
+    return os.path.join(bench.WORK, f"sections-{name}-{system}")
+
+
+# --- scripts of the control domain --------------------------------------------------------------
+
 def run_scripts(system, names, out, memory_mib=bench.MEMORY_MIB, **how):
-    """The scripts of those names, one after the other in one boot: {(phase, operation): [Section]}
-    and how often each is done in a section."""
+    """The scripts of those names, one after the other in one boot: {(phase, operation): [Section]},
+    how often each is done in a section, and what else was printed."""
     arguments = bench.plugin_arguments(system, out, **how)
     console = script_console(system, names, arguments, memory_mib=memory_mib)
-    return sections.by_operation(sections.read(out)), sections.repetitions(console)
+    return sections.by_operation(sections.read(out)), sections.repetitions(console), console
 
 
 def script_console(system, names, plugin, **machine_has):
     """What is printed when the scripts of those names run."""
     initramfs = m.control_domain(m.KERNEL, "initramfs-bench.cpio")
-    with bench.boot("scripts", system, initramfs, plugin=plugin, **machine_has,
+    with bench.boot("-".join(names), system, initramfs, plugin=plugin, **machine_has,
                     kernel_args=f"paravane.test=bench paravane.bench={','.join(names)}") as machine:
         status = expect(machine, r"init: test bench ended with status (\d+)").group(1)
         if status != b"0" or b"bench: failed" in machine.buffer:
             failed = re.search(rb"bench: failed.*", machine.buffer)
-            sys.exit(f"{machine.log_path}: {failed.group(0).decode() if failed else status}")
+            sys.exit(f"{failed.group(0).decode() if failed else f'status {int(status)}'} "
+                     f"({machine.log_path})")
         return machine.buffer
 
 
-def run_micro(system, _, out, **how):
-    """The same of the system calls in the control domain, and of its boot."""
+def measure_script(table, system, name):
+    memory = SCALING_MIB if name == SCALING else bench.MEMORY_MIB
+    operations, repetitions, console = run_scripts(system, [name], sections_path(system, name),
+                                                   memory)
+    rows.add(table, system, name, sections.measured(operations, repetitions))
+    for what, passes in sections.printed_figures(console).items():
+        rows.add_figure(table, system, what, passes)
+
+
+def measure_counters(table, system, name):
+    """What the hypervisor counts itself, on two CPUs: it is asked in the control domain."""
+    arguments = bench.plugin_arguments(system, sections_path(system, name))
+    console = script_console(system, [name], arguments, cpus=2).decode(errors="replace")
+    whose = {"counters": "control domain", "guest_counters": "guest"}[name]
+    rows.add_counters(table, whose, re.findall(r"^counts (\w+) (\d+) ([^\r\n]+)", console, re.M))
+
+
+# --- the control domain alone -------------------------------------------------------------------
+
+def run_micro(system, _, out, then=lambda machine: None, **how):
+    """The same as run_scripts() of the system calls in the control domain, and of its boot."""
     arguments = bench.plugin_arguments(system, out, boot=True, **how)
     with bench.boot("micro", system, bench.micro_initramfs(), plugin=arguments) as machine:
         expect(machine, r"^bench: end")
-        return (sections.by_operation(sections.read(out)),
-                sections.repetitions(machine.buffer))
-
-
-def measure_scripts(table, system, names):
-    if system == "native":
-        names = [name for name in names if name in PLAIN]
-    if names:
-        out = os.path.join(bench.WORK, f"sections-scripts-{system}")
-        rows.add(table, system, sections.measured(*run_scripts(system, names, out)))
-
-
-def measure_scaling(table, system):
-    if system != "native":
-        out = os.path.join(bench.WORK, f"sections-scaling-{system}")
-        rows.add_scaling(table, system, sections.measured(
-            *run_scripts(system, [SCALING], out, SCALING_MIB)))
-
-
-def measure_counters(table):
-    """What the hypervisor counts itself, on two CPUs: it is asked in the control domain."""
-    arguments = bench.plugin_arguments("paravane", os.path.join(bench.WORK, "sections-counters"))
-    console = script_console("paravane", [COUNTERS], arguments, cpus=2)
-    rows.add_counters(table, re.findall(rb"^counts (\w+) (\d+) ([^\r\n]+)", console, re.M))
+        console = machine.buffer
+        then(machine)
+    return sections.by_operation(sections.read(out)), sections.repetitions(console), console
 
 
 def measure_micro(table, system):
     """The system calls; in the same boot, instructions up to the control domain and to /init."""
-    out = os.path.join(bench.WORK, f"sections-micro-{system}")
-    arguments = bench.plugin_arguments(system, out, boot=True)
-    with bench.boot("micro", system, bench.micro_initramfs(), plugin=arguments) as machine:
-        expect(machine, r"^bench: end")
-        found = sections.by_operation(sections.read(out))
-        rows.add(table, system, sections.measured(found, sections.repetitions(machine.buffer)))
-        if system == "native":
-            return
-        measure_memory(table, system, machine)
-    for name, bar in (("boot", 100e6), ("kernel", None)):
-        table.row("Machine", name, bar=bar).add(
-            system, [found[sections.CONTROL, name][0].total()])
+    def then(machine):
+        if system != "native":
+            measure_memory(table, system, machine)
+
+    operations, repetitions, _ = run_micro(system, ["micro"], sections_path(system, "micro"), then)
+    rows.add(table, system, "micro", sections.measured(operations, repetitions))
 
 
 def measure_memory(table, system, machine):
@@ -109,9 +155,7 @@ def measure_memory(table, system, machine):
     free = int(expect_key(machine, free_key, free_line).group(1)) * unit
     domain = expect_key(machine, "q", r"(?:nr_pages=(\d+)|domain 0:.* (\d+) of \d+ pages)")
     given = int(domain.group(1) or domain.group(2)) * 4096
-    taken = usable_memory() - free - given
-    table.row("Machine", "memory", unit="bytes", bar=0.007 * bench.MEMORY_MIB * MEGABYTES).add(
-        system, [taken])
+    rows.add_figure(table, system, "memory", [usable_memory(system) - free - given])
 
 
 def expect_key(machine, key, pattern):
@@ -119,39 +163,40 @@ def expect_key(machine, key, pattern):
     return expect(machine, pattern)
 
 
-def usable_memory():
+def usable_memory(system):
     """Bytes of RAM in the machine's E820 map, which the kernel prints on the bare machine."""
-    log = os.path.join(m.LOGS, "bench-e820-native.log")
-    if not os.path.exists(log):
-        with bench.boot("e820", "native", bench.micro_initramfs(), dom0_mib=None) as machine:
-            expect(machine, r"NX \(Execute Disable\)")
-    with open(log) as f:
-        ranges = re.findall(r"BIOS-e820: \[mem 0x(\w+)-0x(\w+)\] usable", f.read())
+    with bench.boot(f"e820-of-{system}", "native", bench.micro_initramfs(),
+                    dom0_mib=None) as machine:
+        expect(machine, r"NX \(Execute Disable\)")
+        ranges = re.findall(rb"BIOS-e820: \[mem 0x(\w+)-0x(\w+)\] usable", machine.buffer)
     return sum(int(last, 16) + 1 - int(first, 16) for first, last in ranges)
 
+
+# --- the boot -----------------------------------------------------------------------------------
 
 def measure_boot(table, system):
     """The kernel's clock at /init, and the hypervisor's boot with all memory for the domain."""
     with bench.boot("clock", system, bench.micro_initramfs(), cpu="") as machine:
         found = expect(machine, r"^\[ *(\d+)\.(\d+)\] Run /init as init process")
-        table.row("Machine", "Run /init", unit="ms", bar=1.0, of_xen=True).add(
-            system, [int(found.group(1)) * 1000 + int(found.group(2)) / 1000])
+        rows.add_figure(table, system, "Run /init",
+                        [int(found.group(1)) * 1000 + int(found.group(2)) / 1000])
     if system == "native":
         return
-    out = os.path.join(bench.WORK, f"sections-all-{system}")
+    out = sections_path(system, "boot")
     arguments = bench.plugin_arguments(system, out, boot=True)
     initramfs = m.control_domain(m.KERNEL, "initramfs.cpio")
     # The section ends where the next begins, which is at the kernel's first instruction.
     with bench.boot("all", system, initramfs, plugin=arguments, dom0_mib=None) as machine:
         wait_for_section(machine, out, "boot")
     found = {section.name: section.total() for section in sections.read(out)}
-    table.row("Machine", "boot, all memory").add(system, [found["boot"]])
+    rows.add_figure(table, system, "boot, all memory", [found["boot"]])
 
 
 def wait_for_section(machine, path, name):
     """Waits until the plugin has written a section."""
     for _ in range(PATIENCE):
-        if not machine.is_quiet(0.5) and machine.qemu.poll() is not None:
+        machine.read(0.5)
+        if machine.qemu.poll() is not None:
             sys.exit(machine.explain())
         with open(path) as f:
             if f"section {name}\n" in f.read():
@@ -163,5 +208,5 @@ def measure_size(table):
     text = subprocess.run(["size", "-A", bench.PARAVANE + ".elf"], check=True,
                           capture_output=True, text=True).stdout
     sizes = dict(re.findall(r"^(\.\w+) +(\d+)", text, re.M))
-    table.row("Machine", "text+data", unit="bytes", bar=256 << 10).add(
-        "paravane", [sum(int(sizes[name]) for name in (".text", ".rodata", ".data"))])
+    rows.add_figure(table, "paravane", "text+data",
+                    [sum(int(sizes[name]) for name in (".text", ".rodata", ".data"))])

@@ -71,15 +71,25 @@ def repetitions(console):
             re.findall(rb"^bench (\w+) \d \d+ (\d+)\r?$", console, re.M)}
 
 
+def printed_figures(console):
+    """{name: [figure of each pass]} of what programs found without counting instructions."""
+    result = {}
+    for name, value in re.findall(rb"^figure (\w+) (\d+)\r?$", console, re.M):
+        result.setdefault(name.decode(), []).append(int(value))
+    return result
+
+
 def passes(sections):
-    """The sections that count, of each pass."""
+    """The sections that count, of each pass; what was done once counts."""
     size = len(sections) // PASSES
-    return [sections[first + 1:first + size] for first in range(0, size * PASSES, max(size, 1))]
+    if size == 0:
+        return [sections]
+    return [sections[first + 1:first + size] for first in range(0, size * PASSES, size)]
 
 
 def counted(sections):
-    """All that count; what was done once counts."""
-    return [section for one in passes(sections) for section in one] or sections
+    """All that count."""
+    return [section for one in passes(sections) for section in one]
 
 
 def figures(sections, times):

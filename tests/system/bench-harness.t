@@ -15,7 +15,10 @@ import tap
 BENCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench")
 sys.path.insert(0, BENCH)
 import chart  # noqa: E402
+import jobs  # noqa: E402
+import rows  # noqa: E402
 import sections  # noqa: E402
+import timers  # noqa: E402
 from table import Table, shown  # noqa: E402
 
 
@@ -81,11 +84,69 @@ def test_files(directory):
     picture = minidom.parseString(chart.svg("A & B", table.of_group("Group")))
     widths = [float(r.getAttribute("width")) for r in picture.getElementsByTagName("rect")]
     tap.ok(chart.WIDTH in widths, "the picture is XML, and its largest bar as long as it may be")
+    table.stamp()
+    table.row("Group", "former").add("paravane", [1, 1], version="1234567")
     report = script("report")
     text = report.replaced(f"a\n{report.BEGIN}\nold\n{report.END}\nz\n", table)
     tap.ok(text.startswith("a\n") and text.endswith("\nz\n") and "old" not in text and
            "| row |" in text, "the table is put into the document")
+    tap.ok("Of Paravane 1234567, in part or wholly: Group." in text.replace("\n", " "),
+           "which tells what is of another version")
+    tap.ok("| row: Group | 150.0 | held | 100.5 |" in text, "and whose instructions those with a bar are")
+    tap.ok("from, to |" in text and "`waitpid` included" in text, "and what timers include")
     tap.ok(report.replaced("nothing", table) is None, "not into one without a place for it")
+
+
+def test_reasons(directory):
+    asked = [("paravane", "calls"), ("xen", "calls"), ("native", "micro")]
+    table = Table()
+    rows.add(table, "paravane", "calls", {("newlib", "pin"): {"total": [9, 9], "hypervisor": [5, 5]}})
+    rows.explain(table, asked, {("xen", "calls"): "it | stopped"})
+    text = table.markdown()
+    tap.ok("| pin | instructions | 5 | (2) |  |" in text and
+           "- (2) not measured: Xen 4.17: it | stopped" in text, "why a figure is not there is told")
+    tap.ok("Paravane: its program gave no figure" in text, "of each that was asked for")
+    tap.ok("Disk" not in text, "nothing of what was not")
+    path = os.path.join(directory, "reasons.json")
+    table.write_json(path)
+    older = Table()
+    rows.add(older, "xen", "calls", {("newlib", "pin"): {"total": [7, 7], "hypervisor": [7, 7]}})
+    rows.add(older, "xen", "life", {("control", "destroy"): {"total": [8, 8]}})
+    again = Table.read_json(path)
+    again.merge(older)
+    tap.ok("xen" not in again.rows[rows.NEWLIB_GROUP, "pin"].passes and
+           again.rows[rows.GUESTS_GROUP, "destroy"].passes["xen"] == [8, 8],
+           "an older figure stays, but not for one that could not be measured now")
+    tap.ok(timers.silent() == [], "something is said of each row's timer")
+
+
+def step(table, system, name):
+    """For test_jobs: what a benchmark may do, in its process."""
+    table.row("Group", name).add(system, [1, 1])
+    if name == "exit":
+        sys.exit("why\nmore")
+    if name == "raise":
+        raise ValueError("wrong")
+
+
+def test_jobs():
+    wanted = [("xen", name) for name in ("good", "exit", "raise", "also good")]
+    said = []
+    results = {result.job: result for result in jobs.run(step, wanted, 2, said.append)}
+    tap.ok(sorted(results) == sorted(wanted), "each is done, some at once")
+    tap.ok([results[job].failure for job in wanted] ==
+           [None, "why\nmore", "ValueError: wrong", None], "one that fails keeps none from going on")
+    table = Table()
+    for result in results.values():
+        table.take(result.table)
+    tap.ok(len(table.rows) == 4 and len(said) == 5, "what it had is kept; the progress is told")
+
+
+def test_counters():
+    table = Table()
+    printed = [("read", "250", "cr3 loads"), ("read", "0", "ipis sent"), ("read", "252", "cr3 loads")]
+    rows.add_counters(table, "guest", printed)
+    tap.ok("| guest, read | 2.51 | 0 |" in table.markdown(), "counters stand side by side")
 
 
 def test_sections(directory):
@@ -103,6 +164,10 @@ def test_sections(directory):
     figures = sections.measured(found, times)["guest", "getpid"]
     tap.ok(figures["total"] == [11, 20], "a pass is the median without its first batch")
     tap.ok(figures["cr3"] == [2, 2] and figures["low"] == [1, 1], "so are other counts")
+    once = sections.measured(found, times)["control", "boot"]
+    tap.ok(once["total"] == [5], "what was done once is a figure")
+    printed = sections.printed_figures(b"figure memory 7\r\nfigure memory 9\n")
+    tap.ok(printed == {"memory": [7, 9]}, "so is what a program has found itself")
     tap.ok(abs(figures["spread"][0] - 20 / 110) < 1e-9, "the spread is that of its batches")
 
 
@@ -110,15 +175,23 @@ def test_usage():
     run = [sys.executable, "-B", os.path.join(BENCH, "run")]
     listed = subprocess.run(run + ["--list"], capture_output=True, text=True)
     tap.ok(listed.returncode == 0 and "guest_micro" in listed.stdout.split(), "--list")
-    for wrong in (["--only", "nothing"], ["--systems", "hurd"]):
+    for wrong, said in ((["--only", "nothing"], "there are:"), (["--systems", "hurd"], "there are:"),
+                        (["--jobs", "0"], "at least 1"),
+                        (["--only", "calls", "--systems", "native"], "cannot be measured on native")):
         done = subprocess.run(run + wrong, capture_output=True, text=True)
-        tap.ok(done.returncode == 2 and "there are:" in done.stderr, " ".join(wrong))
+        tap.ok(done.returncode == 2 and said in done.stderr, " ".join(wrong))
+    made = subprocess.run(["make", "bench", "B=nothing"], capture_output=True, text=True,
+                          env={**os.environ, "MAKEFLAGS": ""})
+    tap.ok(made.returncode == 2 and "B=nothing: no benchmark" in made.stderr, "make bench B=nothing")
 
 
 with tempfile.TemporaryDirectory() as place:
     test_ratios()
     test_bars()
     test_files(place)
+    test_reasons(place)
     test_sections(place)
+test_jobs()
+test_counters()
 test_usage()
 tap.done()

@@ -20,9 +20,9 @@
 #include <stdlib.h>
 
 #include "mark.h"
-/* A variant of a program for the control domain tells the hypervisor's counters, too. */
+/* A variant of a program tells the hypervisor's counters, too. */
 #ifdef BATCH_COUNTED
-#include "perfc.h"
+#include "counted.h"
 #endif
 
 #define PASSES                2
@@ -60,7 +60,7 @@ static inline uint64_t batch_median(const struct operation *op)
 
 #ifdef BATCH_COUNTED
     uint32_t before[PERFC_COUNTERS] = {0};
-    perfc_read(before);
+    counted_begin(before);
 #endif
     op->run(op->repetitions);
     for (unsigned i = 0; i < BATCHES; i++) {
@@ -70,7 +70,7 @@ static inline uint64_t batch_median(const struct operation *op)
         batches[i] = ticks() - start;
     }
 #ifdef BATCH_COUNTED
-    perfc_print(op->name, (BATCHES + 1) * op->repetitions, before);
+    counted_end(op->name, (BATCHES + 1) * op->repetitions, before);
 #endif
     qsort(batches, BATCHES, sizeof(batches[0]), batch_ascending);
     return batches[BATCHES / 2] * 100 / TICKS_PER_INSTRUCTION / op->repetitions;

@@ -29,7 +29,7 @@ static void check(bool ok, const char *what)
 {
     if (!ok) {
         perror(what);
-        printf("bench: failed\n");
+        printf("bench: failed: %s\n", what);
         exit(1);
     }
 }

@@ -52,8 +52,7 @@ static inline unsigned perfc_read(uint32_t sums[PERFC_COUNTERS])
     return op->nr_counters;
 }
 
-/* "counts NAME HUNDREDTHS COUNTER" for each that has counted since `before`: for one of so many
- * times. */
+/* "counts NAME HUNDREDTHS COUNTER" for each: for one of so many times since `before`. */
 static inline void perfc_print(const char *name, uint32_t times,
                                const uint32_t before[PERFC_COUNTERS])
 {
