@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Opening kernels. The ELF headers are read from a private copy in memory, so that a file that
- * changes meanwhile is either that or an error, never a surprise behind a check.
+ * Opening kernels. Headers and notes are read once, into a copy of that part of the file, so that a
+ * file that changes meanwhile is either that or an error, never a surprise behind a check.
  */
 #include "builder/kernel_file.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,19 +17,86 @@
 #include "unpack/trim.h"
 #include "unpack/unpack.h"
 
-/* Headers and notes of any kernel lie in its first part or are found through it; all of the image
- * is mapped, and only what is looked at is read from the disk. */
-static int read_notes(struct kernel_file *k, const char *path, struct message *why)
+#define WHOLE_MAX (64ull << 20) /* kernels that are older than notes in segments are small */
+
+/* ---- The copy ----------------------------------------------------------------------------- */
+
+/* Bytes [offset, offset + bytes) of the file, to their place in the copy. What lies beyond its end
+ * stays zero: elf_read_kernel() looks at the size first, too. */
+static int copy_part(const struct kernel_file *k, uint8_t *copy, uint64_t offset, uint64_t bytes)
+{
+    while (offset < k->size && bytes > 0) {
+        uint64_t part = bytes < k->size - offset ? bytes : k->size - offset;
+        ssize_t n = pread(k->fd, copy + offset, part, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -ENODATA;
+        offset += (uint64_t)n;
+        bytes -= (uint64_t)n;
+    }
+    return 0;
+}
+
+/* The headers, and the notes that segments hold: with most kernels nothing else is looked at. */
+static int copy_notes(const struct kernel_file *k, uint8_t *copy)
+{
+    Elf64_Ehdr h;
+    Elf64_Phdr p;
+    int rc = copy_part(k, copy, 0, sizeof(h));
+
+    if (rc || k->size < sizeof(h))
+        return rc;
+    memcpy(&h, copy, sizeof(h));
+    rc = copy_part(k, copy, h.e_phoff, (uint64_t)h.e_phnum * sizeof(p));
+    for (unsigned i = 0; rc == 0 && i < h.e_phnum; i++) {
+        uint64_t at = h.e_phoff + i * sizeof(p);
+
+        if (at < h.e_phoff || at > k->size || sizeof(p) > k->size - at)
+            break;
+        memcpy(&p, copy + at, sizeof(p));
+        if (p.p_type == PT_NOTE)
+            rc = copy_part(k, copy, p.p_offset, p.p_filesz);
+    }
+    return rc;
+}
+
+/*
+ * Of a kernel whose notes are elsewhere all is read: what the sections say, and what is wrong.
+ * Where the first look is enough, a second one would see nothing else.
+ */
+static int read_copy(struct kernel_file *k, uint8_t *copy, const char *path, struct message *why)
 {
     const char *reason = NULL;
-    void *image = mmap(NULL, k->size, PROT_READ, MAP_PRIVATE, k->fd, 0);
+    int rc = copy_notes(k, copy);
+    bool good = rc == 0 && elf_read_kernel(&k->kernel, copy, k->size, &reason) == 0;
 
-    if (image == MAP_FAILED)
-        return message_errno(why, -errno, "%s: cannot be mapped", path);
-    int rc = elf_read_kernel(&k->kernel, image, k->size, &reason);
-    munmap(image, k->size);
-    return rc ? message_set(why, -EINVAL, "%s: %s", path, reason) : 0;
+    if (rc == 0 && !good && k->size <= WHOLE_MAX) {
+        rc = copy_part(k, copy, 0, k->size);
+        good = rc == 0 && elf_read_kernel(&k->kernel, copy, k->size, &reason) == 0;
+    }
+    if (rc == -ENODATA)
+        return message_set(why, -EIO, "%s: it became shorter while it was read", path);
+    if (rc)
+        return message_errno(why, rc, "%s: cannot be read", path);
+    return good ? 0 : message_set(why, -EINVAL, "%s: %s", path, reason);
 }
+
+/* A mapping of the file itself would end the process when somebody truncates it (SIGBUS). */
+static int read_notes(struct kernel_file *k, const char *path, struct message *why)
+{
+    void *copy = mmap(NULL, k->size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (copy == MAP_FAILED)
+        return message_errno(why, -errno, "%s: no memory to read it", path);
+    int rc = read_copy(k, copy, path, why);
+    munmap(copy, k->size);
+    return rc;
+}
+
+/* ---- Files -------------------------------------------------------------------------------- */
 
 static bool is_elf(int fd)
 {
