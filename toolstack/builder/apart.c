@@ -33,6 +33,15 @@ static void work_apart(pid_t parent, int (*work)(void *data, struct message *why
     _exit(0);
 }
 
+static int killed(int status, struct message *why)
+{
+    if (!WIFSIGNALED(status))
+        return message_set(why, -EIO, "the process that loads files was killed");
+    return message_set(
+        why, -EIO, "the process that loads files was killed by signal %d%s", WTERMSIG(status),
+        WTERMSIG(status) == SIGKILL ? " (is the control domain short of memory?)" : "");
+}
+
 int apart(int (*work)(void *data, struct message *why), void *data, struct message *why)
 {
     pid_t parent = getpid();
@@ -44,13 +53,12 @@ int apart(int (*work)(void *data, struct message *why), void *data, struct messa
     pid_t child = fork();
     if (child == 0)
         work_apart(parent, work, data, outcome);
-    int rc = child < 0 ? message_errno(why, -errno, "no process to load files") : 0;
+    int rc = child < 0 ? message_errno(why, -errno, "no process to load files") : 0, status = 0;
     /* Whoever ignores SIGCHLD is not told the status, but waits all the same. */
-    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
     if (rc == 0)
-        rc = outcome->ended ? outcome->rc
-                            : message_set(why, -EIO, "the process that loads files was killed");
+        rc = outcome->ended ? outcome->rc : killed(status, why);
     if (outcome->ended && outcome->rc)
         message_set(why, rc, "%s", outcome->why.text);
     munmap(outcome, sizeof(*outcome));
