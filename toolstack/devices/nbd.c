@@ -5,8 +5,8 @@
  * found in the store leads to the right one or to none.
  *
  * A device whose server died is not free: blkback has it open still, and the kernel gives it to no
- * other server until then. So each has a lock file, which holds the tag, from before it is made
- * until it is freed.
+ * other server until then. So each has a lock from before it is made until it is freed: a symbolic
+ * link to the tag, as a link is never there without what it says, whoever is killed meanwhile.
  */
 #include "devices/host.h"
 
@@ -75,9 +75,9 @@ static void socket_path(unsigned number, char path[64])
 
 static bool lock_exists(unsigned number)
 {
-    char path[64];
+    char path[64], holder[1];
     lock_path(number, path);
-    return access(path, F_OK) == 0;
+    return readlink(path, holder, sizeof(holder)) >= 0;
 }
 
 static int lock_take(unsigned number, const char *tag, struct message *why)
@@ -85,30 +85,18 @@ static int lock_take(unsigned number, const char *tag, struct message *why)
     char path[64];
     mkdir(PATH_RUN, 0755); /* there most often */
     lock_path(number, path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return errno == EEXIST ? message_set(why, -EBUSY, "/dev/nbd%u was taken", number)
-                               : message_errno(why, -errno, "cannot make %s", path);
-    ssize_t size = write(fd, tag, strlen(tag));
-    close(fd);
-    if (size == (ssize_t)strlen(tag))
+    if (symlink(tag, path) == 0)
         return 0;
-    unlink(path);
-    return message_set(why, -ENOSPC, "cannot write %s", path);
+    return errno == EEXIST ? message_set(why, -EBUSY, "/dev/nbd%u was taken", number)
+                           : message_errno(why, -errno, "cannot make %s", path);
 }
 
 static void lock_drop(unsigned number, const char *tag)
 {
-    char path[64], holder[128] = "";
+    char path[64], holder[128] = "", socket[64];
     lock_path(number, path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (readlink(path, holder, sizeof(holder) - 1) < 0 || strcmp(holder, tag) != 0)
         return;
-    ssize_t size = read(fd, holder, sizeof(holder) - 1);
-    close(fd);
-    if (size < 0 || strcmp(holder, tag) != 0)
-        return;
-    char socket[64];
     socket_path(number, socket);
     unlink(socket); /* of a server that was killed */
     unlink(path);
