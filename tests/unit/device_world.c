@@ -134,7 +134,7 @@ void world_reset(struct devices *devices)
 
 /* --- faults ---------------------------------------------------------------------------------- */
 
-static int fault(void)
+int world_fault(void)
 {
     world.calls++;
     if (world.fault_at == 0 || world.calls < world.fault_at)
@@ -152,7 +152,7 @@ xs_transaction_t xs_transaction_start(struct xs_handle *h)
     (void)h;
     if (in_transaction)
         bail_out("a transaction is left open");
-    if (fault())
+    if (world_fault())
         return XBT_NULL;
     copy = tree;
     in_transaction = true;
@@ -164,7 +164,7 @@ bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort)
     (void)h;
     tree_of(t);
     in_transaction = false;
-    if (fault())
+    if (world_fault())
         return false;
     if (!abort && world.conflicts > 0) {
         world.conflicts--;
@@ -179,14 +179,15 @@ bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort)
 void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
 {
     (void)h;
-    if (fault())
+    if (world_fault())
         return NULL;
     struct fake_node *node = find(tree_of(t), path);
     if (node == NULL) {
         errno = ENOENT;
         return NULL;
     }
-    *len = (unsigned)strlen(node->value);
+    if (len != NULL)
+        *len = (unsigned)strlen(node->value);
     return strdup(node->value);
 }
 
@@ -194,7 +195,7 @@ bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const v
               unsigned int len)
 {
     (void)h;
-    if (fault())
+    if (world_fault())
         return false;
     struct fake_node *node = make(tree_of(t), path);
     snprintf(node->value, sizeof(node->value), "%.*s", (int)len, (const char *)data);
@@ -204,7 +205,7 @@ bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path, const v
 bool xs_mkdir(struct xs_handle *h, xs_transaction_t t, const char *path)
 {
     (void)h;
-    if (fault())
+    if (world_fault())
         return false;
     make(tree_of(t), path);
     return true;
@@ -213,7 +214,7 @@ bool xs_mkdir(struct xs_handle *h, xs_transaction_t t, const char *path)
 bool xs_rm(struct xs_handle *h, xs_transaction_t t, const char *path)
 {
     (void)h;
-    if (fault())
+    if (world_fault())
         return false;
     if (remove_from(tree_of(t), path))
         return true;
@@ -225,7 +226,7 @@ bool xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *pat
                         struct xs_permissions *perms, unsigned int num_perms)
 {
     (void)h;
-    if (fault())
+    if (world_fault())
         return false;
     struct fake_node *node = find(tree_of(t), path);
     if (node == NULL)
@@ -242,7 +243,7 @@ bool xs_set_permissions(struct xs_handle *h, xs_transaction_t t, const char *pat
 char **xs_directory(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *num)
 {
     (void)h;
-    if (fault())
+    if (world_fault())
         return NULL;
     struct tree *from = tree_of(t);
     if (find(from, path) == NULL) {
@@ -267,9 +268,15 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first, unsigned int max,
                           xc_domaininfo_t *info)
 {
     (void)xch, (void)max;
+    if (world.list_error != 0) {
+        errno = -world.list_error;
+        return -1;
+    }
     if (first > 8)
         return 0;
     *info = (xc_domaininfo_t){.domain = (domid_t)first};
+    if (first == 7)
+        memcpy(info->handle, world.handle, sizeof(info->handle));
     if (first == 7 && world.domain_dead)
         info->flags = XEN_DOMINF_shutdown;
     return 1;
@@ -353,7 +360,7 @@ bool host_backend_exists(const char *name)
 int host_target(const char *path, bool write, struct host_target *target, struct message *why)
 {
     (void)write;
-    if (fault())
+    if (world_fault())
         return message_set(why, world.fault_error, "no target");
     *target = (struct host_target){.is_device = world.target_is_device, .device = makedev(254, 3)};
     snprintf(target->identity, sizeof(target->identity), "id%s", strrchr(path, '/') + 1);
@@ -362,7 +369,7 @@ int host_target(const char *path, bool write, struct host_target *target, struct
 
 static int choose(unsigned kind, unsigned *number, struct message *why)
 {
-    if (fault())
+    if (world_fault())
         return message_set(why, world.fault_error, "no number");
     for (*number = WORLD_FIRST; world.image_tag[kind][*number][0] != '\0';)
         if (++*number == WORLD_IMAGES)
@@ -373,7 +380,7 @@ static int choose(unsigned kind, unsigned *number, struct message *why)
 static int make_image(unsigned kind, unsigned number, const struct host_image *image, dev_t *device,
                       struct message *why)
 {
-    if (fault())
+    if (world_fault())
         return message_set(why, world.fault_error, "no image");
     if (world.busy_images > 0) {
         world.busy_images--;
@@ -387,7 +394,7 @@ static int make_image(unsigned kind, unsigned number, const struct host_image *i
 
 static int free_image(unsigned kind, unsigned number, const char *tag, struct message *why)
 {
-    if (fault())
+    if (world_fault())
         return message_set(why, world.fault_error, "the image stays");
     if (strcmp(world.image_tag[kind][number], tag) == 0)
         world.image_tag[kind][number][0] = '\0';
@@ -444,7 +451,7 @@ bool host_bridge_exists(const char *name)
 
 int host_interface_rename(const char *from, const char *to, struct message *why)
 {
-    if (fault() || strcmp(from, world.interface) != 0)
+    if (world_fault() || strcmp(from, world.interface) != 0)
         return message_set(why, -EIO, "not renamed");
     snprintf(world.interface, sizeof(world.interface), "%s", to);
     return 0;
@@ -452,7 +459,7 @@ int host_interface_rename(const char *from, const char *to, struct message *why)
 
 int host_interface_mtu(const char *name, unsigned mtu, struct message *why)
 {
-    if (fault() || strcmp(name, world.interface) != 0)
+    if (world_fault() || strcmp(name, world.interface) != 0)
         return message_set(why, -EIO, "no such MTU");
     world.mtu = mtu;
     return 0;
@@ -460,7 +467,7 @@ int host_interface_mtu(const char *name, unsigned mtu, struct message *why)
 
 int host_interface_join(const char *name, const char *bridge, unsigned mtu, struct message *why)
 {
-    if (fault() || strcmp(name, world.interface) != 0)
+    if (world_fault() || strcmp(name, world.interface) != 0)
         return message_set(why, -EIO, "not joined");
     world.mtu = mtu;
     snprintf(world.port_of, sizeof(world.port_of), "%s", bridge);
@@ -477,7 +484,7 @@ int host_script(const char *path, const char *const args[], const char *const va
     for (; *variables != NULL && used < sizeof(world.script_log); variables++)
         used += (size_t)snprintf(world.script_log + used, sizeof(world.script_log) - used, " %s",
                                  *variables);
-    if (fault() || world.script_result != 0)
+    if (world_fault() || world.script_result != 0)
         return message_set(why, -EIO, "the script failed");
     return 0;
 }

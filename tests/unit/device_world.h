@@ -35,7 +35,9 @@ struct world {
      * there, or lets it go all the same. */
     unsigned driver_late;
     bool driver_late_lets_go;
-    bool domain_dead; /* of id 7; 8 is never */
+    bool domain_dead;   /* of id 7; 8 is never */
+    uint8_t handle[16]; /* of id 7 */
+    int list_error;     /* domains cannot be listed */
 
     char image_tag[2][WORLD_IMAGES][64]; /* loop devices, network block devices; "": free */
     unsigned busy_images;                /* so many tries find the number taken */
@@ -51,6 +53,8 @@ extern struct world world;
 
 /* Everything as at the beginning: two guests, 7 and 8, without devices. */
 void world_reset(struct devices *devices);
+/* For other calls of the test's: counts this one; what it fails with (errno is set), or 0. */
+int world_fault(void);
 unsigned world_nodes(void);
 /* "" when there is no such node. */
 const char *world_value(const char *path);

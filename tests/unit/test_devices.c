@@ -3,7 +3,7 @@
  * links: toolstack/devices/disk.c toolstack/devices/nic.c toolstack/devices/nodes.c
  * links: toolstack/devices/claim.c toolstack/devices/teardown.c toolstack/devices/disk_parse.c
  * links: toolstack/devices/nic_parse.c toolstack/devices/spec.c toolstack/common/message.c
- * links: tests/unit/device_world.c tests/unit/host.c
+ * links: toolstack/common/domains.c tests/unit/device_world.c tests/unit/host.c
  *
  * Devices in the store: what stock drivers find there, and that nothing stays: after a failure at
  * each single step, after the tool's death at each, and whatever the guest does.
@@ -152,6 +152,9 @@ static void check_sharing(void)
     ok(strstr(why.text, "7-51712") != NULL, "the first is named: %s", why.text);
     is(attach_disk("/images/web,raw,xvda,r", 8), -EBUSY, "no reader");
     is(attach_disk("/images/web,raw,xvdb,w", 7), -EBUSY, "nor in the same guest");
+    world.list_error = -EINTR;
+    is(attach_disk("/images/web,raw,xvda,w", 8), -EBUSY, "nobody tells whether the first runs");
+    world.list_error = 0;
     world.domain_dead = true;
     is(attach_disk("/images/web,raw,xvda,w", 8), 0, "a guest that has stopped does not count");
     is(devices_destroy(&devices, 7, &why), 0, "one goes");
@@ -210,6 +213,22 @@ static void check_drivers(void)
     world.driver_sticks = false;
     is(devices_destroy(&devices, 7, &why), 0, "later it is found again");
     ok(nothing_left(), "nothing is left");
+}
+
+/* A domain that went without its device, whose number another one gets. */
+static void check_reused(void)
+{
+    begin();
+    is(devices_clear(&devices, 7, &why), 0, "a number that nobody had");
+    attach_disk("/images/web,raw,xvda,w", 7);
+    world.driver_sticks = true;
+    is(devices_destroy(&devices, 7, &why), -ETIMEDOUT, "a device outlives its guest");
+    is(devices_clear(&devices, 7, &why), -ETIMEDOUT, "and keeps its number from another");
+    world.driver_sticks = false;
+    is(devices_clear(&devices, 7, &why), 0, "until its driver lets it go");
+    ok(nothing_left(), "nothing is left");
+    is(attach_disk("/images/web,raw,xvda,w", 8), 0, "the disk is free");
+    is(attach_disk("/images/other,raw,xvda,w", 7), 0, "the number, too");
 }
 
 /* --- guests ---------------------------------------------------------------------------------- */
@@ -465,6 +484,7 @@ int main(void)
     check_disk_nodes();
     check_images();
     check_sharing();
+    check_reused();
     check_drivers();
     check_patience(NULL, 60000, 10000);
     check_patience("2", 60000, 2000);

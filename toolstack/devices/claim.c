@@ -50,14 +50,6 @@ unsigned device_host_patience(const struct devices *devices)
     return devices->patience_ms != 0 || patience > HOST_PATIENCE_MS ? patience : HOST_PATIENCE_MS;
 }
 
-/* A guest that has stopped writes no more, even if it is kept for a look at it. */
-static bool domain_runs(struct devices *devices, uint32_t domid)
-{
-    xc_domaininfo_t info;
-    return xc_domain_getinfolist(devices->xch, domid, 1, &info) == 1 && info.domain == domid &&
-           !(info.flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown));
-}
-
 static void look_for_users(struct claim *claim, struct batch *batch)
 {
     char directory[NODE_PATH_SIZE], path[2 * NODE_PATH_SIZE];
@@ -70,7 +62,7 @@ static void look_for_users(struct claim *claim, struct batch *batch)
         bool writes = access != NULL && strcmp(access, "w") == 0;
         free(access);
         if ((writes || claim->write) &&
-            domain_runs(claim->devices, (uint32_t)strtoul(users[i], NULL, 10))) {
+            !device_guest_ended(claim->devices, (uint32_t)strtoul(users[i], NULL, 10))) {
             claim->refusal = DISK_USED;
             snprintf(claim->other, sizeof(claim->other), "%s", users[i]);
         }

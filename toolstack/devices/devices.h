@@ -73,6 +73,8 @@ int nic_detach(struct devices *devices, uint32_t domid, unsigned id, bool force,
                struct message *why);
 /* Everything of a domain that is gone or going, and its nodes in the store. */
 int devices_destroy(struct devices *devices, uint32_t domid, struct message *why);
+/* The same of an earlier domain of this number: before a new one gets devices. */
+int devices_clear(struct devices *devices, uint32_t domid, struct message *why);
 
 /* As they are now. */
 struct disk_status {

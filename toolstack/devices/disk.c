@@ -50,7 +50,10 @@ int image_free(struct devices *devices, const struct device_place *place, struct
 {
     char tag[TAG_SIZE], kind[8] = "";
     unsigned number = 0;
+    errno = 0;
     char *made = node_read(devices, place->record, "made");
+    if (made == NULL && errno != ENOENT)
+        return message_errno(why, errno ? -errno : -EIO, "the store does not tell what was made");
     int parts = made != NULL ? sscanf(made, "%7s %u", kind, &number) : 0;
     free(made);
     device_tag(place, tag);

@@ -16,6 +16,8 @@ void device_tag(const struct device_place *place, char tag[TAG_SIZE]);
 /* How long a guest's driver is waited for, and what belongs to the control domain. */
 unsigned device_patience(const struct devices *devices);
 unsigned device_host_patience(const struct devices *devices);
+/* The guest uses no device any more, even if it is kept for a look at it: known, not guessed. */
+bool device_guest_ended(struct devices *devices, uint32_t domid);
 
 /* Makes the record. identity: of a disk, else NULL; it may have one writer, or many readers.
  * -EEXIST, -EBUSY (another guest has the disk), -ENOENT (there is no such guest). */

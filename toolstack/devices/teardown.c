@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <xen/io/xenbus.h>
 
+#include "common/domains.h"
 #include "devices/host.h"
 
 static void error_path(const struct device_place *place, char path[NODE_PATH_SIZE])
@@ -43,15 +44,12 @@ int device_wait_backend(struct devices *devices, const struct device_place *plac
     }
 }
 
-/* Nobody is there who could answer, or use the device. */
-static bool guest_is_dead(struct devices *devices, uint32_t domid)
+bool device_guest_ended(struct devices *devices, uint32_t domid)
 {
     xc_domaininfo_t info;
-    int count = xc_domain_getinfolist(devices->xch, domid, 1, &info);
-    if (count < 0)
-        return false;
-    return count == 0 || info.domain != domid ||
-           (info.flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown));
+    int rc = domains_look(devices->xch, domid, &info);
+
+    return rc == 0 || (rc == 1 && (info.flags & (XEN_DOMINF_dying | XEN_DOMINF_shutdown)));
 }
 
 /* A back-end in one of these holds nothing of the guest's. */
@@ -62,7 +60,7 @@ static bool is_idle(int state)
 
 int device_close(struct devices *devices, const struct device_place *place, struct message *why)
 {
-    if (is_idle(node_state(devices, place->back)) || guest_is_dead(devices, place->domid))
+    if (is_idle(node_state(devices, place->back)) || device_guest_ended(devices, place->domid))
         return 0;
     struct batch batch = {.tries = 0};
     do {
@@ -125,7 +123,11 @@ static int remove_record(struct devices *devices, const struct device_place *pla
                          struct message *why)
 {
     char errors[NODE_PATH_SIZE], use[2 * NODE_PATH_SIZE];
+    errno = 0;
     char *disk = node_read(devices, place->record, "disk");
+    if (disk == NULL && errno != ENOENT)
+        return message_errno(why, errno ? -errno : -EIO,
+                             "the store does not tell which disk it is");
     error_path(place, errors);
     snprintf(use, sizeof(use), "/paravane/disk/%.64s/%u-%u", disk != NULL ? disk : "", place->domid,
              place->id);
@@ -201,4 +203,12 @@ int devices_destroy(struct devices *devices, uint32_t domid, struct message *why
         first = first != 0 ? first : rc;
     }
     return first;
+}
+
+int devices_clear(struct devices *devices, uint32_t domid, struct message *why)
+{
+    char records[NODE_PATH_SIZE];
+
+    snprintf(records, sizeof(records), "/paravane/device/%u", domid);
+    return node_exists(devices, records) ? devices_destroy(devices, domid, why) : 0;
 }

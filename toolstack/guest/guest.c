@@ -14,6 +14,7 @@
 
 #include "builder/builder.h"
 #include "common/cpus.h"
+#include "common/domains.h"
 #include "common/paths.h"
 #include "devices/devices.h"
 #include "guest/lock.h"
@@ -22,80 +23,33 @@
 #define EVENT_CHANNELS_DEFAULT  1023u
 #define GRANT_FRAMES_DEFAULT    64u
 #define MAPTRACK_FRAMES_DEFAULT 1024u
-#define DOMAINS_AT_ONCE         64u
 
 /* ---- Names and numbers -------------------------------------------------------------------- */
 
-/* It may be there, and only wait for others to let the last of its memory go. */
-static bool is_alive(struct guest_host *host, uint32_t domid)
+/* Those that are dying do not count: they only wait for others to let their memory go. */
+static bool is_taken(int found, const xc_domaininfo_t *info)
 {
-    xc_domaininfo_t info;
-
-    return xc_domain_getinfolist(host->xch, domid, 1, &info) == 1 && info.domain == domid &&
-           !(info.flags & XEN_DOMINF_dying);
+    return found == 1 && !(info->flags & XEN_DOMINF_dying);
 }
 
-static int has_name(const char *name, uint32_t domid, struct message *why)
-{
-    return message_set(why, -EEXIST, "%s: domain %u has this name already", name, domid);
-}
-
-/* With a store that looks for nothing: Xen's, or pvstored as it was. */
-static int check_each_name(struct guest_host *host, const char *name, struct message *why)
-{
-    xc_domaininfo_t info[DOMAINS_AT_ONCE];
-    char path[64];
-    int n;
-
-    for (uint32_t next = 0; (n = xc_domain_getinfolist(host->xch, next, DOMAINS_AT_ONCE, info)) > 0;
-         next = info[n - 1].domain + 1u)
-        for (int i = 0; i < n; i++) {
-            snprintf(path, sizeof(path), "/local/domain/%u/name", info[i].domain);
-            char *other = xs_read(host->xs, XBT_NULL, path, NULL);
-            bool same = other != NULL && strcmp(other, name) == 0;
-            free(other);
-            if (same && !(info[i].flags & XEN_DOMINF_dying))
-                return has_name(name, info[i].domain, why);
-        }
-    return n < 0 ? message_errno(why, -errno, "domains cannot be listed") : 0;
-}
-
-/* The store looks, as asking it for each domain's name costs more the more there are. */
 static int check_name(struct guest_host *host, const char *name, struct message *why)
 {
-    char arguments[GUEST_NAME_MAX + 32];
-    int size = snprintf(arguments, sizeof(arguments), "/local/domain%cname%c%s", 0, 0, name) + 1;
-    int rc = 0;
+    xc_domaininfo_t info;
+    int rc = domains_by_name(host->xch, host->xs, name, &info);
 
-    if ((size_t)size > sizeof(arguments))
-        return message_set(why, -EINVAL, "%s: the name is too long", name);
-    char *list = xs_control_command(host->xs, "find", arguments, (unsigned)size);
-    if (list == NULL)
-        return check_each_name(host, name, why);
-    for (char *at = list, *end; rc == 0 && *at != '\0'; at = *end == '\0' ? end : end + 1) {
-        uint32_t domid = (uint32_t)strtoul(at, &end, 10);
-
-        if (end == at)
-            break;
-        if (is_alive(host, domid))
-            rc = has_name(name, domid, why);
-    }
-    free(list);
-    return rc;
+    if (is_taken(rc, &info))
+        return message_set(why, -EEXIST, "%s: domain %u has this name already", name, info.domain);
+    return rc < 0 ? message_errno(why, rc, "%s: domains cannot be looked for", name) : 0;
 }
 
-/* Whether another domain bears the UUID. */
 static int check_uuid(struct guest_host *host, const uint8_t uuid[16], struct message *why)
 {
-    xc_domaininfo_t info[DOMAINS_AT_ONCE];
-    int n;
+    xc_domaininfo_t info;
+    int rc = domains_by_uuid(host->xch, uuid, DOMID_INVALID, &info);
 
-    for (uint32_t next = 0; (n = xc_domain_getinfolist(host->xch, next, DOMAINS_AT_ONCE, info)) > 0;
-         next = info[n - 1].domain + 1u)
-        for (int i = 0; i < n; i++)
-            if (!(info[i].flags & XEN_DOMINF_dying) && memcmp(info[i].handle, uuid, 16) == 0)
-                return message_set(why, -EEXIST, "uuid: domain %u has it already", info[i].domain);
-    return n < 0 ? message_errno(why, -errno, "domains cannot be listed") : 0;
+    if (is_taken(rc, &info))
+        return message_set(why, -EEXIST, "uuid: domain %u has it already", info.domain);
+    return rc < 0 ? message_errno(why, rc, "domains cannot be listed") : 0;
 }
 
 static int check_unique(struct guest_host *host, const struct guest_config *c, struct message *why)
@@ -257,6 +211,17 @@ static int build(struct guest_host *host, const struct guest_config *c, uint32_t
     return 0;
 }
 
+/* Numbers begin anew some time, and a driver may hold a device longer than its guest lived. */
+static int clear_number(struct guest_host *host, uint32_t domid, struct message *why)
+{
+    struct devices devices = {.xch = host->xch, .xs = host->xs};
+    int rc = devices_clear(&devices, domid, why);
+
+    if (rc)
+        message_prefix(why, "domain number %u: a device of the guest that had it before", domid);
+    return rc;
+}
+
 static int attach_devices(struct guest_host *host, struct guest_config *c, uint32_t domid,
                           struct message *why)
 {
@@ -275,8 +240,10 @@ static int furnish(struct guest_host *host, struct guest_config *c, uint32_t dom
                    struct message *why)
 {
     struct guest_rings rings;
-    int rc = set_limits(host, c, domid, why);
+    int rc = clear_number(host, domid, why);
 
+    if (rc == 0)
+        rc = set_limits(host, c, domid, why);
     if (rc == 0)
         rc = build(host, c, domid, &rings, why);
     if (rc == 0)
@@ -341,11 +308,14 @@ int guest_destroy(struct guest_host *host, uint32_t domid, struct message *why)
 
     if (domid == 0)
         return message_set(why, -EINVAL, "domain 0 is the control domain: it stays");
-    if (xc_domain_getinfolist(host->xch, domid, 1, &info) != 1 || info.domain != domid)
+    int rc = domains_look(host->xch, domid, &info);
+    if (rc < 0)
+        return message_errno(why, rc, "domain %u cannot be looked for", domid);
+    if (rc == 0)
         return message_set(why, -ESRCH, "there is no domain %u", domid);
     guest_config_forget(info.handle);
     xc_domain_pause(host->xch, domid);
-    int rc = devices_destroy(&devices, domid, why);
+    rc = devices_destroy(&devices, domid, why);
     struct message *first = rc ? NULL : why;
     int left = guest_nodes_remove(host, domid, info.handle);
     if (left)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <time.h>
 #include <xenstore.h>
 
 #define TRANSACTION_TRIES 16
@@ -113,11 +114,23 @@ static void put_guest(struct writer *w, const struct guest_config *c, const char
     put(w, INHERITS, "console/ring-ref", "%lu", rings->console_mfn);
 }
 
+/* Nodes that a dead domain had written, or that were written for it, are not this one's. */
+static void clear_guest(struct writer *w)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/local/domain/%u", w->domid);
+    if (!xs_rm(w->xs, w->t, path) && errno != ENOENT)
+        w->error = -errno;
+}
+
 static void put_machine(struct writer *w, const struct guest_config *c, const char *uuid)
 {
     struct timeval now;
+    struct timespec steady;
 
     gettimeofday(&now, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &steady);
     snprintf(w->base, sizeof(w->base), "/vm/%s", uuid);
     put(w, READS, "", "%s", "");
     put(w, INHERITS, "uuid", "%s", uuid);
@@ -128,6 +141,7 @@ static void put_machine(struct writer *w, const struct guest_config *c, const ch
         put(w, INHERITS, "image/ramdisk", "%s", c->ramdisk);
     put(w, INHERITS, "image/cmdline", "%s", c->cmdline);
     put(w, INHERITS, "start_time", "%lld.%02ld", (long long)now.tv_sec, now.tv_usec / 10000);
+    put(w, INHERITS, GUEST_STARTED_NODE, "%lld", (long long)steady.tv_sec);
 }
 
 int guest_nodes_make(struct guest_host *host, const struct guest_config *config, uint32_t domid,
@@ -142,6 +156,7 @@ int guest_nodes_make(struct guest_host *host, const struct guest_config *config,
         w.t = xs_transaction_start(w.xs);
         if (w.t == XBT_NULL)
             return message_errno(why, -errno, "the store starts no transaction");
+        clear_guest(&w);
         put_machine(&w, config, uuid);
         put_guest(&w, config, uuid, rings);
         if (w.error) {

@@ -8,12 +8,16 @@
 
 #include "guest/guest.h"
 
+/* Below /vm/<uuid>: when the guest began, in seconds of CLOCK_MONOTONIC, which no one sets back as
+ * the clock of start_time. */
+#define GUEST_STARTED_NODE "paravane/started"
+
 struct guest_rings {
     unsigned long store_mfn, console_mfn;
     evtchn_port_t store_port, console_port;
 };
 
-/* All of them at once, or none. */
+/* All of them at once, or none; what an earlier domain of this number has left goes. */
 int guest_nodes_make(struct guest_host *host, const struct guest_config *config, uint32_t domid,
                      const struct guest_rings *rings, struct message *why);
 /* 0, or the error of the first that stays. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/background.h"
+#include "common/domains.h"
 #include "common/paths.h"
 #include "common/store_watch.h"
 
@@ -70,7 +71,9 @@ static bool guest_lives(struct pvctl *p, uint32_t domid)
 {
     xc_domaininfo_t info;
 
-    return domain_info(p, domid, &info) && !(info.flags & XEN_DOMINF_dying);
+    int rc = domains_look(p->xch, domid, &info);
+
+    return rc < 0 || (rc == 1 && !(info.flags & XEN_DOMINF_dying));
 }
 
 /* A daemon that was killed leaves its nodes, whose ptys may be somebody else's now. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <xenstore.h>
 
+#include "common/domains.h"
 #include "common/paths.h"
 #include "guest/lock.h"
 
@@ -165,7 +166,9 @@ static bool has_stopped(struct pvctl *p, uint32_t domid)
 {
     xc_domaininfo_t info;
 
-    return !domain_info(p, domid, &info) || (info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying));
+    int rc = domains_look(p->xch, domid, &info);
+
+    return rc == 0 || (rc == 1 && (info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_dying)));
 }
 
 static int wait_for(struct pvctl *p, uint32_t domid, const struct stop_options *o,
@@ -260,6 +263,8 @@ static int rename_alone(struct pvctl *p, uint32_t domid, const uint8_t handle[16
     char path[64], uuid[37];
     int64_t other = lookup_domain(p, name);
 
+    if (other == -2)
+        return STATUS_FAILED;
     if (other >= 0 && other != domid)
         return failed(p, "%s: domain %lld has this name already", name, (long long)other);
     uuid_to_text(handle, uuid);

@@ -15,10 +15,12 @@
 #include <xenstore.h>
 #include <xentoollog.h>
 
+#include "common/domains.h"
 #include "common/paths.h"
 #include "devices/devices.h"
 
 #define DOMAINS_AT_ONCE 256u
+#define CONTROL_DOMAIN  "Domain-0" /* called so whatever the store says */
 
 /* ---- Handles ------------------------------------------------------------------------------ */
 
@@ -110,7 +112,7 @@ bool domain_write(struct pvctl *p, uint32_t domid, const char *node, const char 
 
 bool domain_info(struct pvctl *p, uint32_t domid, xc_domaininfo_t *info)
 {
-    return xc_domain_getinfolist(p->xch, domid, 1, info) == 1 && info->domain == domid;
+    return domains_look(p->xch, domid, info) == 1;
 }
 
 xc_domaininfo_t *all_domains(struct pvctl *p, unsigned *count)
@@ -145,38 +147,33 @@ char *domain_name(struct pvctl *p, uint32_t domid)
 {
     char *name = domain_read(p, domid, "name");
 
-    return name != NULL ? name : strdup(domid == 0 ? "Domain-0" : "(none)");
+    return name != NULL ? name : strdup(domid == 0 ? CONTROL_DOMAIN : "(none)");
 }
 
-static bool is_called(struct pvctl *p, const xc_domaininfo_t *info, const char *text)
+static int64_t no_answer(struct pvctl *p, int error)
 {
-    uint8_t uuid[16];
-
-    if (uuid_from_text(text, uuid))
-        return memcmp(uuid, info->handle, sizeof(uuid)) == 0;
-    char *name = domain_name(p, info->domain);
-    bool same = strcmp(name, text) == 0;
-    free(name);
-    return same;
+    failed(p, "domains cannot be looked for: %s", strerror(-error));
+    return -2;
 }
 
 int64_t lookup_domain(struct pvctl *p, const char *text)
 {
-    xc_domaininfo_t info, *list;
+    xc_domaininfo_t info;
     uint64_t number;
-    unsigned count;
-    int64_t found = -1;
+    uint8_t uuid[16];
+    int rc;
 
     if (parse_number(text, 0, DOMID_FIRST_RESERVED - 1, &number))
-        return domain_info(p, (uint32_t)number, &info) ? (int64_t)number : -1;
-    list = all_domains(p, &count);
-    if (list == NULL)
-        return -2;
-    for (unsigned i = 0; found < 0 && i < count; i++)
-        if (is_called(p, &list[i], text))
-            found = list[i].domain;
-    free(list);
-    return found;
+        rc = domains_look(p->xch, (uint32_t)number, &info);
+    else if (strcmp(text, CONTROL_DOMAIN) == 0)
+        rc = domains_look(p->xch, 0, &info);
+    else if (uuid_from_text(text, uuid))
+        rc = domains_by_uuid(p->xch, uuid, DOMID_INVALID, &info);
+    else
+        rc = domains_by_name(p->xch, p->xs, text, &info);
+    if (rc < 0)
+        return no_answer(p, rc);
+    return rc == 0 ? -1 : info.domain;
 }
 
 bool find_domain(struct pvctl *p, const char *text, uint32_t *domid)
