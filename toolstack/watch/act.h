@@ -8,13 +8,6 @@
 
 #include "watch/task.h"
 
-struct xs_handle;
-
-/* How often a guest has stopped quickly in a row, and when this one began: nodes below its /vm. */
-unsigned past_quick_stops(struct xs_handle *xs, const uint8_t uuid[16]);
-/* 0 if nobody knows. */
-uint64_t past_seconds(struct xs_handle *xs, const uint8_t uuid[16]);
-
 int act(const struct task *task, struct message *why);
 
 #endif

@@ -19,11 +19,13 @@
 #include <xentoollog.h>
 
 #include "common/daemon_log.h"
+#include "common/domains.h"
 #include "common/store_session.h"
 #include "guest/guest.h"
 #include "store/loop.h"
 #include "watch/act.h"
 #include "watch/decide.h"
+#include "watch/past.h"
 #include "watch/task.h"
 #include "watch/workers.h"
 
@@ -118,21 +120,10 @@ static void look_at(struct daemon *daemon, const xc_domaininfo_t *info)
  * the domain is there already. */
 static bool lives(struct daemon *daemon, const uint8_t uuid[16])
 {
-    static xc_domaininfo_t info[DOMAINS_AT_ONCE];
-    uint32_t next = 0;
-    int n;
+    xc_domaininfo_t info;
+    int rc = domains_by_uuid(daemon->xch, uuid, DOMID_INVALID, &info);
 
-    do {
-        n = xc_domain_getinfolist(daemon->xch, next, DOMAINS_AT_ONCE, info);
-        if (n < 0)
-            return true; /* for all that is known */
-        for (int i = 0; i < n; i++) {
-            if (!(info[i].flags & XEN_DOMINF_dying) && memcmp(info[i].handle, uuid, 16) == 0)
-                return true;
-            next = info[i].domain + 1u;
-        }
-    } while (n == DOMAINS_AT_ONCE);
-    return false;
+    return rc < 0 || (rc == 1 && !(info.flags & XEN_DOMINF_dying)); /* < 0: for all that is known */
 }
 
 /* Gone, and its configuration is not: somebody destroyed it who knows nothing of its devices. */
