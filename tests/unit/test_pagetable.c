@@ -340,6 +340,31 @@ static void test_death_stops(void)
     is(mm_missing(), 0);
 }
 
+/* Death alone, stopped once at each of its checks: tables that are unpinned first, and what becomes
+ * unused then, all stay counted until they are freed. */
+static void test_death_interrupted(void)
+{
+    doing = "a death that is interrupted";
+    for (unsigned layout = 0; layout < ARRAY_SIZE(layouts); layout++) {
+        unsigned long at = 0;
+        int rc;
+        do {
+            mfn_t l4 = new_world(layout);
+            if (frame_pin(d, l4, FT_L4) || frame_pin(d, mm_frame_of(d, 6), FT_L1))
+                bail_out("a good tree cannot be pinned");
+            d->is_dying = true;
+            preempt_at(++at, FOREVER);
+            rc = frame_release_all(d);
+            must(rc == (preempt_checks >= at ? -XEN_ERESTART : 0), "it says so", at);
+            must(mm_recount() == 0, "counts when it stops", at);
+            preempt_never();
+            must(frame_release_all(d) == 0, "it goes on to the end", at);
+            end_domain(at);
+        } while (rc != 0);
+    }
+    verdict();
+}
+
 /* ---- What must be refused -----------------------------------------------------------------------
  */
 
@@ -442,6 +467,7 @@ int main(void)
     test_interrupted();
     test_death();
     test_death_stops();
+    test_death_interrupted();
     test_linear();
     test_linear_update();
     test_two_types();
