@@ -324,8 +324,8 @@ static struct vcpu *pick(struct runqueue *q, struct vcpu *prev, bool stays, ns_t
         return stays ? prev : q->idle;
     if (stays && yields && vtime_before(prev->sched.vtime, head->sched.vtime))
         prev->sched.vtime = head->sched.vtime; /* behind the first in the queue */
-    if (stays && (vtime_before(prev->sched.vtime, head->sched.vtime) ||
-                  (!yields && when < kept_until(q))))
+    if (stays &&
+        (vtime_before(prev->sched.vtime, head->sched.vtime) || (!yields && when < kept_until(q))))
         return prev;
     runqueue_remove(q, head);
     return head;

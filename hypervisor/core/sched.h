@@ -96,12 +96,13 @@ int sched_pin(struct vcpu *v, unsigned cpu) must_check;
 int sched_unpin(struct vcpu *v) must_check;
 static inline bool sched_ratelimit_valid(uint32_t us)
 {
-    return us == 0 || (us >= XEN_SYSCTL_SCHED_RATELIMIT_MIN && us <= XEN_SYSCTL_SCHED_RATELIMIT_MAX);
+    return us == 0 ||
+           (us >= XEN_SYSCTL_SCHED_RATELIMIT_MIN && us <= XEN_SYSCTL_SCHED_RATELIMIT_MAX);
 }
 
 /*
- * The least time, in us, for which a vCPU that was given a CPU keeps it while it can use it, whoever
- * else wakes: 0 for none, or XEN_SYSCTL_SCHED_RATELIMIT_MIN..MAX (sysctl.h). -XEN_EINVAL.
+ * The least time, in us, for which a vCPU that was given a CPU keeps it while it can use it,
+ * whoever else wakes: 0 for none, or XEN_SYSCTL_SCHED_RATELIMIT_MIN..MAX (sysctl.h). -XEN_EINVAL.
  */
 int sched_set_ratelimit(uint32_t us) must_check;
 uint32_t sched_get_ratelimit(void);
