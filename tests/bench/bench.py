@@ -40,7 +40,12 @@ def hypervisor_of(system):
 
 def boot(name, system, initrd, cpu=NO_ERMS, plugin=(), dom0_mib=DOM0_MIB, memory_mib=MEMORY_MIB, cpus=1,
          kernel_args=""):
-    """Starts a machine. `plugin` is (file, arguments)."""
+    """Starts a machine. `plugin` is (file, arguments).
+
+    On more than one CPU nothing may wait without sleeping: QEMU before 8.1 shares out the instructions up
+    to the next timer among the CPUs in their order, and when the first uses all of them the others get
+    none, every time.
+    """
     options = list(m.ICOUNT)
     if plugin:
         options += ["-plugin", ",".join(plugin)]

@@ -2,10 +2,9 @@
 """A bar chart of a group of rows as SVG: each row's figures as parts of the largest one's."""
 from xml.sax.saxutils import escape
 
-from table import SYSTEMS, number
+from table import NAMES, SYSTEMS, number
 
 COLOURS = {"paravane": "#1f6f8b", "xen": "#c06c2b", "native": "#8a8a8a"}
-NAMES = {"paravane": "Paravane", "xen": "Xen 4.17", "native": "native"}
 LABEL, WIDTH, FIGURE = 230, 420, 110  # pixels: what it is, the longest bar, its figure
 BAR, GAP, TOP = 12, 10, 46
 

@@ -85,42 +85,48 @@ def sections_path(system, name):
 
 # --- scripts of the control domain --------------------------------------------------------------
 
-def run_scripts(system, names, out, memory_mib=bench.MEMORY_MIB, **how):
+def run_scripts(system, names, out, **how):
     """The scripts of those names, one after the other in one boot: {(phase, operation): [Section]},
     how often each is done in a section, and what else was printed."""
-    arguments = bench.plugin_arguments(system, out, **how)
-    console = script_console(system, names, arguments, memory_mib=memory_mib)
+    console, failure = script_console(system, names, bench.plugin_arguments(system, out, **how))
+    if failure:
+        sys.exit(failure)
     return sections.by_operation(sections.read(out)), sections.repetitions(console), console
 
 
 def script_console(system, names, plugin, **machine_has):
-    """What is printed when the scripts of those names run."""
+    """What is printed when the scripts of those names run, and why they failed, or None."""
     initramfs = m.control_domain(m.KERNEL, "initramfs-bench.cpio")
     with bench.boot("-".join(names), system, initramfs, plugin=plugin, **machine_has,
                     kernel_args=f"paravane.test=bench paravane.bench={','.join(names)}") as machine:
-        status = expect(machine, r"init: test bench ended with status (\d+)").group(1)
-        if status != b"0" or b"bench: failed" in machine.buffer:
-            failed = re.search(rb"bench: failed.*", machine.buffer)
-            sys.exit(f"{failed.group(0).decode() if failed else f'status {int(status)}'} "
-                     f"({machine.log_path})")
-        return machine.buffer
+        found = machine.expect(r"init: test bench ended with status (\d+)|^bench: failed.*", PATIENCE)
+        if found and found.group(1) == b"0":
+            return machine.buffer, None
+        why = found.group(0).decode() if found else machine.explain()
+        return machine.buffer, f"{why} ({machine.log_path})"
 
 
 def measure_script(table, system, name):
+    out = sections_path(system, name)
     memory = SCALING_MIB if name == SCALING else bench.MEMORY_MIB
-    operations, repetitions, console = run_scripts(system, [name], sections_path(system, name),
-                                                   memory)
-    rows.add(table, system, name, sections.measured(operations, repetitions))
+    console, failure = script_console(system, [name], bench.plugin_arguments(system, out),
+                                      memory_mib=memory)
+    operations = sections.by_operation(sections.read(out), complete=not failure)
+    rows.add(table, system, name, sections.measured(operations, sections.repetitions(console)))
     for what, passes in sections.printed_figures(console).items():
         rows.add_figure(table, system, what, passes)
+    if failure:
+        sys.exit(failure)
 
 
 def measure_counters(table, system, name):
     """What the hypervisor counts itself, on two CPUs: it is asked in the control domain."""
-    arguments = bench.plugin_arguments(system, sections_path(system, name))
-    console = script_console(system, [name], arguments, cpus=2).decode(errors="replace")
+    console, failure = script_console(system, [name], (), cpus=2)
     whose = {"counters": "control domain", "guest_counters": "guest"}[name]
-    rows.add_counters(table, whose, re.findall(r"^counts (\w+) (\d+) ([^\r\n]+)", console, re.M))
+    printed = re.findall(r"^counts (\w+) (\d+) ([^\r\n]+)", console.decode(errors="replace"), re.M)
+    rows.add_counters(table, whose, printed)
+    if failure:
+        sys.exit(failure)
 
 
 # --- the control domain alone -------------------------------------------------------------------

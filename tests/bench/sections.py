@@ -53,10 +53,14 @@ def read(path):
     return sections
 
 
-def by_operation(sections):
-    """{(phase, operation): [Section]}: a phase's mark says which domain's the next ones are."""
+def by_operation(sections, complete=True):
+    """{(phase, operation): [Section]}: a phase's mark says which domain's the next ones are. Of what is
+    not complete the last phase is left out."""
     result = {}
     phase = CONTROL
+    if not complete:
+        starts = [i for i, one in enumerate(sections) if one.name.startswith("phase_")]
+        sections = sections[:starts[-1]] if starts else []
     for section in sections:
         if section.name.startswith("phase_"):
             phase = section.name.removeprefix("phase_")

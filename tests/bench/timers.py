@@ -74,7 +74,7 @@ TIMERS = (
      "machine of 5 GiB"),
     (((COUNTERS_GROUP, None),),
      "what Paravane counts itself (`XEN_SYSCTL_perfc_op`; Debian's Xen is built without), on a machine "
-     "of two CPUs: one operation's part of 16 batches. A guest, of two vCPUs, asks the control domain "
+     "of two CPUs: one operation's part of four batches. A guest, of two vCPUs, asks the control domain "
      "by the store when to read. \"cr3 loads between program and kernel\" are two a system call"),
     (("memory",),
      "usable RAM of the E820 map, less the domain's pages, less what is free, after /init has done its "

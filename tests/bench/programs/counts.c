@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Usage: counts DOMID
- * Reads the hypervisor's counters for a guest that asks (counted.h), prints what it has them read
- * for, and ends when the guest is gone.
+ * Reads the hypervisor's counters for a guest that asks (counted.h), and prints what it has them
+ * read for, until it is killed.
  */
 #define __XEN_TOOLS__
 #include "counted.h"
@@ -26,7 +26,8 @@ static void do_asked(const char *text, unsigned *done)
     else if (words == 4 && times != 0)
         perfc_print(name, times, before);
     snprintf(number_text, sizeof(number_text), "%u", number);
-    counted_check(xs_write(store, XBT_NULL, answer, number_text, (unsigned)strlen(number_text)));
+    counted_check(xs_write(store, XBT_NULL, answer, number_text, (unsigned)strlen(number_text)),
+                  "answer by the store");
 }
 
 int main(int argc, char **argv)
@@ -41,13 +42,12 @@ int main(int argc, char **argv)
     }
     snprintf(question, sizeof(question), "/local/domain/%s/data/counts", argv[1]);
     snprintf(answer, sizeof(answer), "/local/domain/%s/data/counted", argv[1]);
-    counted_check(xs_watch(store, question, "") && xs_watch(store, "@releaseDomain", ""));
-    do {
+    counted_check(xs_watch(store, question, "asked"), "watch the guest's question");
+    for (;;) {
         free(xs_read_watch(store, &count));
         char *text = xs_read(store, XBT_NULL, question, NULL);
         if (text)
             do_asked(text, &done);
         free(text);
-    } while (xs_is_domain_introduced(store, (unsigned)atoi(argv[1])));
-    return 0;
+    }
 }

@@ -213,7 +213,7 @@ static void give_turn(int to)
 static void await_turn(int own)
 {
     while (__atomic_load_n(&turn, __ATOMIC_SEQ_CST) != own)
-        syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, !own);
+        syscall(SYS_futex, &turn, FUTEX_WAIT_PRIVATE, !own, NULL);
 }
 
 static void *other_thread(void *count)
