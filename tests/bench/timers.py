@@ -65,7 +65,7 @@ TIMERS = (
      "all of `pvctl destroy` of those; destroy and destroy_devices: of the Linux guests"),
     (("boot_linux",),
      "from the beginning of `pvctl create` up to the first program of the guest's own, with 256 MiB "
-     "and an initramfs of 10 MiB"),
+     "and an initramfs of 16 MiB"),
     (("memory_newlib", "memory_linux", "memory_linux_8"),
      "free memory before the guest is made, less what is free then, less the guest's own pages: 32 MiB; "
      "128 MiB; the same with 8 vCPUs. Not started yet"),
@@ -74,7 +74,7 @@ TIMERS = (
      "machine of 5 GiB"),
     (((COUNTERS_GROUP, None),),
      "what Paravane counts itself (`XEN_SYSCTL_perfc_op`; Debian's Xen is built without), on a machine "
-     "of two CPUs: one operation's part of four batches. A guest, of two vCPUs, asks the control domain "
+     "of two CPUs: one operation's part of four batches. A guest, of two vCPUs, tells the control domain "
      "by the store when to read. \"cr3 loads between program and kernel\" are two a system call"),
     (("memory",),
      "usable RAM of the E820 map, less the domain's pages, less what is free, after /init has done its "
