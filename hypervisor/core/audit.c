@@ -61,9 +61,13 @@ static bool note_frame(mfn_t mfn)
         complain(mfn, "is busy", 1, 0);
     bool table = type_of(type) >= FT_L1 && type_of(type) <= FT_L4 &&
                  (state == TS_VALID || state == TS_PARTIAL);
-    if (table)
-        arch_audit_table(mfn, type_of(type),
-                         state == TS_VALID ? TABLE_ENTRIES : type_progress(type));
+    if (table && state == TS_PARTIAL)
+        (void)arch_audit_table(mfn, type_of(type), type_progress(type));
+    if (table && state == TS_VALID) {
+        unsigned parts = arch_audit_table(mfn, type_of(type), TABLE_ENTRIES);
+        if (parts & ~type_parts(type))
+            complain(mfn, "has entries in parts", parts, type_parts(type));
+    }
     return table;
 }
 

@@ -19,7 +19,8 @@ void audit_note(mfn_t mfn, unsigned refs, unsigned types);
 
 /* Reporters: what a domain's page tables, vCPUs, event channels and grant mappings hold. */
 void arch_audit_domain(struct domain *d);
-void arch_audit_table(mfn_t table, unsigned level, unsigned entries);
+/* Of entries [0, entries); the bits of those parts of the table in which one is present. */
+unsigned arch_audit_table(mfn_t table, unsigned level, unsigned entries);
 void evtchn_audit_domain(struct domain *d);
 void grant_audit_domain(struct domain *d);
 

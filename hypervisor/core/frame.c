@@ -55,7 +55,7 @@ static void account_remove(struct domain *d, uint64_t frames)
 /* One reference, d's. */
 static uint64_t own_word(const struct domain *d, uint64_t flags)
 {
-    return OWN_REF_ONE | ((uint64_t)d->id.v << OWN_OWNER_SHIFT) | OWN_FLAG | flags;
+    return OWN_REF_ONE | own_by(d) | flags;
 }
 
 int frame_assign(struct domain *d, mfn_t mfn, unsigned order)
@@ -104,19 +104,10 @@ domid_t frame_owner(mfn_t mfn)
 
 bool frame_get(mfn_t mfn, const struct domain *owner)
 {
-    if (!mfn_valid(mfn))
-        return false;
-    uint64_t *word = frame_own(mfn);
-    uint64_t own = atomic_load(word);
-    do {
-        if (!(own & OWN_FLAG) || own_owner(own).v != owner->id.v || own_refs(own) == 0 ||
-            own_refs(own) >= COUNT_MAX)
-            return false;
-    } while (!atomic_cas(word, &own, own + OWN_REF_ONE));
-    return true;
+    return own_get(mfn, owner);
 }
 
-static void frame_free(mfn_t mfn, uint64_t own)
+void frame_free(mfn_t mfn, uint64_t own)
 {
     uint64_t type = *frame_type_word(mfn);
     BUG_ON(type_state(type) != TS_IDLE && !(own & OWN_SHARED));
@@ -131,10 +122,7 @@ static void frame_free(mfn_t mfn, uint64_t own)
 
 void frame_put(mfn_t mfn)
 {
-    uint64_t own = atomic_fetch_sub(frame_own(mfn), OWN_REF_ONE);
-    ASSERT((own & OWN_FLAG) && own_refs(own) != 0);
-    if (own_refs(own) == 1)
-        frame_free(mfn, own);
+    own_put(mfn);
 }
 
 /* Clear the allocation's mark; true for the one caller that found it. */

@@ -95,9 +95,25 @@ int frame_get_both(mfn_t mfn, const struct domain *owner, enum frame_type type) 
 void frame_put_both(mfn_t mfn);
 
 /*
+ * A table has, or is about to have, a present entry in a part: see arch_table_acquire(). By a
+ * holder of a type reference on it, before the entry is there.
+ */
+void frame_note_part(mfn_t table, unsigned part);
+
+/*
  * Both, but only if the frame is of that type already, validated and in use: never converts.
  */
 bool frame_hold(mfn_t mfn, const struct domain *owner, enum frame_type type) must_check;
+/* The same for a page table of any level: its type, or FT_NONE when it is not held. */
+enum frame_type frame_hold_table(mfn_t mfn, const struct domain *owner) must_check;
+
+/*
+ * What an L1 entry stands for: a reference, and one of type FT_WRITABLE when it is writable. Errors
+ * as frame_get_both(). To put a frame that nobody owns does nothing: device memory has no
+ * references, and RAM stays owned while it is mapped.
+ */
+int frame_get_mapping(mfn_t mfn, const struct domain *owner, bool writable) must_check;
+void frame_put_mapping(mfn_t mfn, bool writable);
 
 /*
  * The type that a frame has now. Only a holder of a type reference may rely on it; for others it is
@@ -130,7 +146,12 @@ static inline bool torn_any(const struct torn_tables *t)
  * Go on with them. -XEN_ERESTART: work is pending again. Every page-table hypercall starts with
  * this.
  */
-int frame_resume_teardown(struct torn_tables *torn) must_check;
+int frame_resume_torn(struct torn_tables *torn) must_check;
+
+static inline must_check int frame_resume_teardown(struct torn_tables *torn)
+{
+    return torn_any(torn) ? frame_resume_torn(torn) : 0;
+}
 
 /* ---- Pinned tables --------------------------------------------------------------------------- */
 
@@ -146,16 +167,21 @@ int frame_unpin(struct domain *d, mfn_t mfn, struct torn_tables *torn) must_chec
 /*
  * Take the references of entries [*progress, 512) of a table (or judge a descriptor page) that
  * belongs to `owner`. Stops with *progress at the first entry not taken: -XEN_EINVAL and kin for a
- * bad entry, -XEN_ERESTART for pending work.
+ * bad entry, -XEN_ERESTART for pending work. A table is of TABLE_PARTS equal parts: *parts gets the
+ * bits of those that have a present entry.
  */
-int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner,
-                       unsigned *progress) must_check;
+#define TABLE_PARTS 16u
+int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner, unsigned *progress,
+                       unsigned *parts) must_check;
 /*
- * Drop the references of entries [0, *progress), from above. -XEN_ERESTART with *progress lowered;
+ * Drop the references of entries [0, *progress), from above; outside of `parts` no entry is
+ * present. -XEN_ERESTART with *progress lowered;
  * then what is half done below is in `torn` (or left for frame_release_all() when torn is NULL).
  */
-int arch_table_release(mfn_t table, enum frame_type type, unsigned *progress,
+int arch_table_release(mfn_t table, enum frame_type type, unsigned *progress, unsigned parts,
                        struct torn_tables *torn) must_check;
+/* The part that an entry is in. */
+unsigned arch_table_part(const uint64_t *slot);
 /* The TLB epoch, and a flush of every CPU that may hold translations from before `stamp`. */
 uint32_t arch_tlb_stamp(void);
 void arch_tlb_flush_stamp(uint32_t stamp);

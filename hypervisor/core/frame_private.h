@@ -7,7 +7,8 @@
  *   A shared frame's owner is DOMID_XEN when it is no longer shared, but still mapped.
  * Word 1, type:
  *   63..32 type references; while IDLE: the TLB epoch when the last one went
- *   17..8  progress of validation: entries [0, progress) hold their references
+ *   31..16 while VALID: the parts of a table that may have a present entry (arch_table_acquire)
+ *   17..8  while PARTIAL: progress of validation: entries [0, progress) hold their references
  *   5..4   state    3 pinned    2..0 type
  */
 #ifndef CORE_FRAME_PRIVATE_H
@@ -16,7 +17,9 @@
 #include <arch/memory.h>
 
 #include "core/atomic.h"
+#include "core/domain.h"
 #include "core/frame.h"
+#include "core/lib.h"
 
 #define OWN_FLAG        (1ull << 8)  /* somebody owns it */
 #define OWN_ALLOCATED   (1ull << 9)  /* the allocation's own reference is still held */
@@ -49,6 +52,7 @@ enum type_state {
 #define TYPE_STATE_MASK     (3ull << TYPE_STATE_SHIFT)
 #define TYPE_PROGRESS_SHIFT 8
 #define TYPE_PROGRESS_MASK  (0x3ffull << TYPE_PROGRESS_SHIFT)
+#define TYPE_PARTS_SHIFT    16
 #define TYPE_COUNT_SHIFT    32
 #define TYPE_COUNT_ONE      (1ull << TYPE_COUNT_SHIFT)
 
@@ -72,6 +76,11 @@ static inline enum type_state type_state(uint64_t w)
 static inline unsigned type_progress(uint64_t w)
 {
     return (unsigned)((w & TYPE_PROGRESS_MASK) >> TYPE_PROGRESS_SHIFT);
+}
+
+static inline unsigned type_parts(uint64_t w)
+{
+    return (uint16_t)(w >> TYPE_PARTS_SHIFT);
 }
 
 static inline uint32_t type_count(uint64_t w)
@@ -98,6 +107,35 @@ static inline uint64_t *frame_type_word(mfn_t mfn)
  * (torn_tables).
  */
 #define COUNT_MAX 0xffff0000u
+
+/* The word of a frame of d's, but for references and flags. */
+static inline uint64_t own_by(const struct domain *d)
+{
+    return (uint64_t)d->id.v << OWN_OWNER_SHIFT | OWN_FLAG;
+}
+
+/* frame_get() and frame_put(). */
+static inline bool own_get(mfn_t mfn, const struct domain *owner)
+{
+    if (!mfn_valid(mfn))
+        return false;
+    uint64_t *word = frame_own(mfn), own = atomic_load(word), right = own_by(owner);
+    do {
+        if (((own ^ right) & (OWN_OWNER_MASK | OWN_FLAG)) || own_refs(own) - 1 >= COUNT_MAX - 1)
+            return false;
+    } while (!atomic_cas(word, &own, own + OWN_REF_ONE));
+    return true;
+}
+
+void frame_free(mfn_t mfn, uint64_t own); /* the last reference is gone */
+
+static inline void own_put(mfn_t mfn)
+{
+    uint64_t own = atomic_fetch_sub(frame_own(mfn), OWN_REF_ONE);
+    ASSERT((own & OWN_FLAG) && own_refs(own) != 0);
+    if (own_refs(own) == 1)
+        frame_free(mfn, own);
+}
 
 /* Have frame_release_all() look at the frame. */
 void frame_chunk_mark(struct domain *d, mfn_t mfn);

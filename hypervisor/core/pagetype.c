@@ -4,6 +4,7 @@
  *
  *   from             to                 who           what happens
  *   IDLE(any)        BUSY(T)            get           a type change pays the TLB flush of the stamp
+ *   IDLE(T)          VALID(T) 1         get           FT_WRITABLE: nothing is to be done in between
  *   BUSY(T)          VALID(T) 1         get           every entry has its references, or T has none
  *   BUSY(T)          PARTIAL(T) n       get, put      work is pending: entries [0, n) have theirs
  *   BUSY(T)          IDLE(T) stamp      get, put      not valid, taken down, or the last put
@@ -67,11 +68,20 @@ static void torn_remember(struct torn_tables *torn, mfn_t mfn, enum frame_type t
     torn->mfn_plus_1[type] = mfn.v + 1;
 }
 
-/* BUSY with `progress` entries held: drop them all. 0 and IDLE, or -XEN_ERESTART and PARTIAL. */
-static int busy_take_down(mfn_t mfn, enum frame_type type, unsigned progress,
+/* The parts that entries [0, progress) are in. */
+static unsigned parts_below(unsigned progress)
+{
+    return (1u << DIV_ROUND_UP(progress, TABLE_ENTRIES / TABLE_PARTS)) - 1;
+}
+
+/*
+ * BUSY with `progress` entries held, in `parts`: drop them all. 0 and IDLE, or -XEN_ERESTART and
+ * PARTIAL.
+ */
+static int busy_take_down(mfn_t mfn, enum frame_type type, unsigned progress, unsigned parts,
                           struct torn_tables *torn)
 {
-    if (arch_table_release(mfn, type, &progress, torn) == 0) {
+    if (arch_table_release(mfn, type, &progress, parts, torn) == 0) {
         busy_to_idle(mfn, type);
         return 0;
     }
@@ -84,13 +94,14 @@ static int busy_take_down(mfn_t mfn, enum frame_type type, unsigned progress,
 static int busy_build(mfn_t mfn, enum frame_type type, unsigned progress)
 {
     struct domain *owner = domain_by_id(frame_owner(mfn));
-    int rc = arch_table_acquire(mfn, type, owner, &progress);
+    unsigned parts = parts_below(progress);
+    int rc = arch_table_acquire(mfn, type, owner, &progress, &parts);
     if (rc == 0)
-        busy_end(mfn, type_word(type, TS_VALID, 0, 1));
+        busy_end(mfn, type_word(type, TS_VALID, 0, 1) | (uint64_t)parts << TYPE_PARTS_SHIFT);
     else if (rc == -XEN_ERESTART)
         busy_to_partial(mfn, type, progress);
     else
-        (void)busy_take_down(mfn, type, progress, arch_current_torn());
+        (void)busy_take_down(mfn, type, progress, parts, arch_current_torn());
     return rc;
 }
 
@@ -121,6 +132,25 @@ static int idle_get(mfn_t mfn, enum frame_type type)
     return 0;
 }
 
+/* One more reference to what is VALID as `type`. False: it is not, or the count is full. */
+static inline bool valid_get(mfn_t mfn, uint64_t word, enum frame_type type)
+{
+    while (type_state(word) == TS_VALID && type_of(word) == type && type_count(word) < COUNT_MAX)
+        if (atomic_cas(frame_type_word(mfn), &word, word + TYPE_COUNT_ONE))
+            return true;
+    return false;
+}
+
+/* One reference less, if it is not the last. */
+static inline bool valid_put(mfn_t mfn)
+{
+    uint64_t word = atomic_load(frame_type_word(mfn));
+    while (type_state(word) == TS_VALID && type_count(word) > 1)
+        if (atomic_cas(frame_type_word(mfn), &word, word - TYPE_COUNT_ONE))
+            return true;
+    return false;
+}
+
 int frame_get_type(mfn_t mfn, enum frame_type type)
 {
     uint64_t *at = frame_type_word(mfn);
@@ -144,7 +174,7 @@ int frame_get_type(mfn_t mfn, enum frame_type type)
                 continue;
             if (was == type)
                 return busy_build(mfn, type, progress);
-            if (busy_take_down(mfn, was, progress, arch_current_torn()))
+            if (busy_take_down(mfn, was, progress, parts_below(progress), arch_current_torn()))
                 return -XEN_ERESTART;
             break;
         }
@@ -173,43 +203,98 @@ void frame_put_type_torn(mfn_t mfn, struct torn_tables *torn)
         }
     }
     if (type_is_checked(type))
-        (void)busy_take_down(mfn, type, TABLE_ENTRIES, torn);
+        (void)busy_take_down(mfn, type, TABLE_ENTRIES, type_parts(word), torn);
     else
         busy_to_idle(mfn, type);
 }
 
 void frame_put_type(mfn_t mfn)
 {
-    frame_put_type_torn(mfn, arch_current_torn());
+    if (!valid_put(mfn))
+        frame_put_type_torn(mfn, arch_current_torn());
 }
 
 int frame_get_both(mfn_t mfn, const struct domain *owner, enum frame_type type)
 {
-    if (!frame_get(mfn, owner))
+    if (!own_get(mfn, owner))
         return -XEN_EPERM;
+    if (valid_get(mfn, atomic_load(frame_type_word(mfn)), type))
+        return 0;
     int rc = frame_get_type(mfn, type);
     if (rc)
-        frame_put(mfn);
+        own_put(mfn);
     return rc;
 }
 
 void frame_put_both(mfn_t mfn)
 {
     frame_put_type(mfn);
-    frame_put(mfn);
+    own_put(mfn);
 }
 
 bool frame_hold(mfn_t mfn, const struct domain *owner, enum frame_type type)
 {
-    if (!frame_get(mfn, owner))
+    if (!own_get(mfn, owner))
         return false;
-    uint64_t *at = frame_type_word(mfn);
-    uint64_t word = atomic_load(at);
-    while (type_state(word) == TS_VALID && type_of(word) == type && type_count(word) < COUNT_MAX)
-        if (atomic_cas(at, &word, word + TYPE_COUNT_ONE))
-            return true;
-    frame_put(mfn);
+    if (valid_get(mfn, atomic_load(frame_type_word(mfn)), type))
+        return true;
+    own_put(mfn);
     return false;
+}
+
+enum frame_type frame_hold_table(mfn_t mfn, const struct domain *owner)
+{
+    if (!own_get(mfn, owner))
+        return FT_NONE;
+    uint64_t word = atomic_load(frame_type_word(mfn));
+    enum frame_type type = type_of(word);
+    if (type >= FT_L1 && type <= FT_L4 && valid_get(mfn, word, type))
+        return type;
+    own_put(mfn);
+    return FT_NONE;
+}
+
+/* ---- Mappings -------------------------------------------------------------------------------- */
+
+/*
+ * FT_WRITABLE needs no validation, and most frames have not been anything else: then nothing need
+ * be done in BUSY.
+ */
+static int writable_get(mfn_t mfn)
+{
+    uint64_t word = atomic_load(frame_type_word(mfn));
+    if (type_state(word) == TS_IDLE && (type_of(word) == FT_WRITABLE || type_of(word) == FT_NONE) &&
+        atomic_cas(frame_type_word(mfn), &word, type_word(FT_WRITABLE, TS_VALID, 0, 1)))
+        return 0;
+    return frame_get_type(mfn, FT_WRITABLE);
+}
+
+int frame_get_mapping(mfn_t mfn, const struct domain *owner, bool writable)
+{
+    if (!own_get(mfn, owner))
+        return -XEN_EPERM;
+    if (!writable)
+        return 0;
+    int rc = writable_get(mfn);
+    if (rc)
+        own_put(mfn);
+    return rc;
+}
+
+void frame_put_mapping(mfn_t mfn, bool writable)
+{
+    if (!mfn_valid(mfn) || !(atomic_load(frame_own(mfn)) & OWN_FLAG))
+        return;
+    if (writable)
+        frame_put_type_torn(mfn, NULL);
+    own_put(mfn);
+}
+
+void frame_note_part(mfn_t table, unsigned part)
+{
+    uint64_t *at = frame_type_word(table), bit = 1ull << (TYPE_PARTS_SHIFT + part);
+    if (!(atomic_load(at) & bit))
+        atomic_fetch_or(at, bit);
 }
 
 enum frame_type frame_type_hint(mfn_t mfn)
@@ -233,7 +318,7 @@ static int partial_take_down(mfn_t mfn, struct torn_tables *torn)
         unsigned progress = type_progress(word);
         enum frame_type type = type_of(word);
         if (partial_seize(mfn, &word))
-            return busy_take_down(mfn, type, progress, torn);
+            return busy_take_down(mfn, type, progress, parts_below(progress), torn);
     }
     return 0;
 }
@@ -243,7 +328,7 @@ int frame_finish_teardown(mfn_t mfn)
     return partial_take_down(mfn, NULL);
 }
 
-int frame_resume_teardown(struct torn_tables *torn)
+int frame_resume_torn(struct torn_tables *torn)
 {
     for (unsigned level = FT_L1; level <= FT_L4; level++) {
         if (torn->mfn_plus_1[level] == 0)

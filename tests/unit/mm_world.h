@@ -244,13 +244,19 @@ static inline void mm_note(uint64_t mfn, unsigned refs, unsigned type, unsigned 
     mm_tally[i].kinds |= types ? 1u << type : 0;
 }
 
+/* Entries of tables in use in a part that was not noted. */
+static unsigned mm_unnoted;
+
 static inline void mm_note_table(uint64_t mfn, unsigned level, unsigned entries)
 {
+    uint64_t word = frame_entry(MFN(mfn))->opaque[1];
+    bool in_use = ((word >> 4) & 3) == 2;
     const uint64_t *e = mfn_to_virt(MFN(mfn));
     for (unsigned i = 0; i < entries; i++) {
         uint64_t to = (e[i] & 0x000ffffffffff000ull) >> 12;
         if (!(e[i] & 1) || (level == 4 && i >= 256 && i <= 271))
             continue;
+        mm_unnoted += in_use && !((word >> (16 + i / 32)) & 1);
         if (level > 1)
             mm_note(to, 1, level - 1, 1);
         else if (to != MM_DEVICE && to != MM_FAR_DEVICE)
@@ -296,6 +302,7 @@ static inline unsigned mm_recount(void)
     uint64_t owned[MM_DOMAINS] = {0};
     unsigned wrong = 0;
     memset(mm_tally, 0, sizeof(mm_tally));
+    mm_unnoted = 0;
     for (unsigned i = 0; i < MM_DOMAINS; i++)
         for (unsigned k = 0; k < 2; k++)
             for (unsigned level = 1; level <= 4; level++)
@@ -311,6 +318,10 @@ static inline unsigned mm_recount(void)
             diag("frame %#llx: words %#lx %#lx, counted %u, types %u (kinds %#x)", MM_BASE + i,
                  frame_entry(MFN(MM_BASE + i))->opaque[0], frame_entry(MFN(MM_BASE + i))->opaque[1],
                  mm_tally[i].refs, mm_tally[i].types, mm_tally[i].kinds);
+    }
+    if (mm_unnoted) {
+        diag("%u entries in parts of tables that are not noted", mm_unnoted);
+        wrong++;
     }
     for (unsigned i = 0; i < MM_DOMAINS; i++)
         if (owned[i] != mm_domain[i].tot_pages || mm_domain[i].refs != 1u + (owned[i] != 0)) {

@@ -20,12 +20,17 @@ static unsigned reported_refs, reported_types;
 static unsigned stopped, started, waited;
 static bool no_memory;
 
-void arch_audit_table(mfn_t table, unsigned level, unsigned entries)
+unsigned arch_audit_table(mfn_t table, unsigned level, unsigned entries)
 {
     const uint64_t *e = mfn_to_virt(table);
-    for (unsigned i = 0; i < entries; i++)
-        if (e[i] & 1)
-            audit_note(entry_mfn(e[i]), 1, level > 1 || (e[i] & 2) ? 1 : 0);
+    unsigned parts = 0;
+    for (unsigned i = 0; i < entries; i++) {
+        if (!(e[i] & 1))
+            continue;
+        audit_note(entry_mfn(e[i]), 1, level > 1 || (e[i] & 2) ? 1 : 0);
+        parts |= 1u << i / 32;
+    }
+    return parts;
 }
 
 void arch_audit_domain(struct domain *of)
@@ -164,6 +169,8 @@ static void test_planted(void)
     plant("a lost mark of the allocation", page, 0, -(uint64_t)OWN_ALLOCATED, 1, "references");
     plant("a lost pin: a reference and a type reference", l2, 1, -(uint64_t)TYPE_PINNED, 2,
           "type references");
+    plant("a part with entries that is not noted", l1, 1, -(1ull << (TYPE_PARTS_SHIFT + 15)), 1,
+          "has entries in parts");
     plant("a frame left busy", page, 1,
           type_word(FT_WRITABLE, TS_BUSY, 0, 1) - type_word(FT_WRITABLE, TS_VALID, 0, 1), 2,
           "is busy");

@@ -27,6 +27,7 @@ struct state {
     bool allocated, shared, pinned, bad; /* bad: contents that pass no validation */
     unsigned state, type;
     uint32_t count; /* of type references, or the stamp */
+    unsigned parts; /* of a table gone on with */
 };
 
 static mfn_t frame;
@@ -45,7 +46,8 @@ static uint64_t type_word_of(const struct state *s)
     if (s->owner == 2)
         return 0;
     return s->type | ((uint64_t)s->pinned << 3) | ((uint64_t)s->state << 4) |
-           (s->state == S_PARTIAL ? PARTIALS << 8 : 0) | ((uint64_t)s->count << 32);
+           (s->state == S_PARTIAL ? PARTIALS << 8 : 0) |
+           (s->state == S_VALID ? s->parts << 16 : 0) | ((uint64_t)s->count << 32);
 }
 
 /* Write the state, as if it had come about. */
@@ -226,6 +228,7 @@ static struct outcome got_type(const struct state *s, unsigned type)
     o.to.refs += (uint32_t)r->refs;
     if (!r->to_old_type)
         o.to.type = type;
+    o.to.parts = s->state == S_PARTIAL && s->type == type;
     if (r->to_state == S_VALID)
         o.to.count = (s->state == S_VALID ? s->count : 0) + (uint32_t)r->count;
     else if (r->to_state == S_IDLE)

@@ -115,8 +115,66 @@ static void test_flush_first(void)
     mm_flush_hook = NULL;
 }
 
+/* ---- Tables and mappings ------------------------------------------------------------------------
+ */
+
+static void test_hold_table(void)
+{
+    mm_start();
+    for (unsigned type = FT_L1; type <= FT_WRITABLE; type++) {
+        if (type == FT_WRITABLE - 1)
+            continue;
+        frame = mm_frame_of(us, 1);
+        is(frame_hold_table(frame, us), FT_NONE, "nothing of type %u yet", type);
+        is(frame_get_both(frame, us, (enum frame_type)type), 0);
+        is(frame_hold_table(frame, us), type <= FT_L4 ? type : FT_NONE, "a table of type %u", type);
+        is(frame_hold_table(frame, &mm_domain[1]), FT_NONE, "not another's");
+        mm_hold(frame, 1 + (type <= FT_L4), (enum frame_type)type, 1 + (type <= FT_L4));
+        is(mm_recount(), 0, "is held");
+    }
+    is(frame_hold_table(MFN(MM_BASE + 200), us), FT_NONE, "no frame at all");
+}
+
+static void test_mapping(void)
+{
+    mm_start();
+    frame = mm_frame_of(us, 1);
+    is(frame_get_mapping(frame, us, true), 0, "a fresh frame is mapped writable");
+    is(frame_get_mapping(frame, us, true), 0, "again");
+    is(frame_get_mapping(frame, us, false), 0, "read-only");
+    is(frame_get_mapping(frame, &mm_domain[1], false), -XEN_EPERM, "not by another");
+    mm_hold(frame, 3, FT_WRITABLE, 2);
+    is(mm_recount(), 0, "each has its references");
+    frame_put_mapping(frame, false);
+    frame_put_mapping(frame, true);
+    mm_hold(frame, -2, FT_WRITABLE, -1);
+    is(mm_recount(), 0, "and gives them back");
+    mm_epoch++;
+    frame_put_mapping(frame, true);
+    is((uint32_t)(frame_entry(frame)->opaque[1] >> 32), mm_epoch, "with the last goes a stamp");
+    is(frame_get_mapping(frame, us, true), 0, "once more");
+    is(mm_flushes, 0, "no flush for the same type");
+    frame_put_mapping(frame, true);
+    is(frame_get_both(frame, us, FT_L1), 0, "a table");
+    is(frame_get_mapping(frame, us, true), -XEN_EBUSY, "is not mapped writable");
+    frame_put_both(frame);
+    mm_flush_hook = NULL;
+    mm_flushes = 0;
+    is(frame_get_mapping(frame, us, true), 0, "no table any more");
+    is(mm_flushes, 1, "after a flush");
+    is(frame_release(us, frame), 0, "given back");
+    frame_put_mapping(frame, true);
+    ok(mm_free[mm_index(frame)], "the last mapping frees it");
+    frame_put_mapping(MFN(MM_DEVICE), false);
+    frame_put_mapping(MFN(MM_BASE + 200), true);
+    mm_hold(frame, -1, FT_WRITABLE, -1);
+    is(mm_recount(), 0, "devices have no references");
+}
+
 int main(void)
 {
+    test_hold_table();
+    test_mapping();
     test_share();
     test_stamp();
     test_flush_first();

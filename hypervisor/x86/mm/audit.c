@@ -8,18 +8,21 @@
 #include "x86/mm/entry.h"
 #include "x86/pirq.h"
 
-void arch_audit_table(mfn_t table, unsigned level, unsigned entries)
+unsigned arch_audit_table(mfn_t table, unsigned level, unsigned entries)
 {
     const uint64_t *entry = mfn_to_virt(table);
+    unsigned parts = 0;
     for (unsigned i = 0; i < entries; i++) {
         if (!(entry[i] & PTE_PRESENT) || (level == 4 && slot_is_hypervisor(i)))
             continue;
         mfn_t mfn = entry_mfn(entry[i]);
+        parts |= 1u << arch_table_part(&entry[i]);
         if (level > 1)
             audit_note(mfn, 1, 1);
         else if (mfn_valid(mfn) && frame_owner(mfn).v != DOMID_INVALID)
             audit_note(mfn, 1, entry[i] & PTE_WRITE ? 1 : 0);
     }
+    return parts;
 }
 
 static void note_both(mfn_t mfn)

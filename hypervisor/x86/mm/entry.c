@@ -71,13 +71,9 @@ static int l1_acquire(uint64_t *entry, struct domain *owner, const struct domain
     *entry = (*entry | PTE_USER) & ~PTE_GLOBAL;
     if (page_owner->id.v == DOMID_XEN)
         return m2p_acquire(mfn, *entry);
-    if (!frame_get(mfn, page_owner))
+    int rc = frame_get_mapping(mfn, page_owner, *entry & PTE_WRITE);
+    if (rc == -XEN_EPERM)
         return mfn_is_ram(mfn) ? -XEN_EBUSY : device_acquire(mfn, *entry, owner);
-    if (!(*entry & PTE_WRITE))
-        return 0;
-    int rc = frame_get_type(mfn, FT_WRITABLE);
-    if (rc)
-        frame_put(mfn);
     return rc;
 }
 
@@ -104,14 +100,20 @@ void entry_release(unsigned level, uint64_t entry, struct torn_tables *torn)
         return;
     mfn_t mfn = entry_mfn(entry);
     if (level == 1) {
-        if (!mfn_valid(mfn) || frame_owner(mfn).v == DOMID_INVALID)
-            return; /* device memory: RAM stays owned while it is mapped */
-        if (entry & PTE_WRITE)
-            frame_put_type_torn(mfn, torn);
+        frame_put_mapping(mfn, entry & PTE_WRITE);
     } else {
         frame_put_type_torn(mfn, torn);
+        frame_put(mfn);
     }
-    frame_put(mfn);
+}
+
+/* What has come out of a slot. */
+static void entry_drop(unsigned level, uint64_t entry)
+{
+    if (level == 1)
+        entry_release(1, entry, NULL);
+    else
+        entry_release(level, entry, arch_current_torn());
 }
 
 /* The same frame with the same rights: nothing to take, nothing to drop. */
@@ -142,13 +144,15 @@ int entry_set(unsigned level, uint64_t *slot, uint64_t entry, bool preserve_ad, 
     int rc = entry_acquire(level, &entry, owner, page_owner);
     if (rc)
         return rc;
+    if (entry & PTE_PRESENT)
+        frame_note_part(virt_to_mfn(slot), arch_table_part(slot));
     while (!atomic_cas(slot, &old, preserve_ad ? merge_ad(entry, old) : entry)) {
         if (expected) {
             *expected = old;
-            entry_release(level, entry, arch_current_torn());
+            entry_drop(level, entry);
             return -XEN_EAGAIN;
         }
     }
-    entry_release(level, old, arch_current_torn());
+    entry_drop(level, old);
     return 0;
 }

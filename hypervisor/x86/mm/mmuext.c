@@ -200,7 +200,7 @@ long hc_mmuext_op(struct vcpu *v, struct hypercall_args *a)
     if (rc)
         return rc;
     rc = mmuext_all(v, d, list, count, &done);
-    domain_put(d);
+    page_owner_put(v, d);
 
     unsigned total = before + done;
     if (pdone.v)

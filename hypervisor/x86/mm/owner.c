@@ -7,8 +7,20 @@
 struct domain domain_io = {.id = {DOMID_IO}, .refs = 1};
 struct domain domain_xen = {.id = {DOMID_XEN}, .refs = 1};
 
+int table_owner_get(struct vcpu *v, domid_t id, struct domain **out)
+{
+    int rc = domain_get_for(v, id, out);
+    if (rc == 0 && *out == v->domain)
+        domain_put(*out);
+    return rc;
+}
+
 int page_owner_get(struct vcpu *v, domid_t id, struct domain **out)
 {
+    if (id.v == DOMID_SELF) {
+        *out = v->domain;
+        return 0;
+    }
     if (id.v == DOMID_IO) {
         atomic_fetch_add(&domain_io.refs, 1);
         *out = &domain_io;
@@ -19,5 +31,11 @@ int page_owner_get(struct vcpu *v, domid_t id, struct domain **out)
         *out = &domain_xen;
         return 0;
     }
-    return domain_get_for(v, id, out);
+    return table_owner_get(v, id, out);
+}
+
+void page_owner_put(struct vcpu *v, struct domain *d)
+{
+    if (d != v->domain)
+        domain_put(d);
 }

@@ -8,9 +8,12 @@
 /*
  * The domain whose frames are to be mapped: DOMID_SELF, DOMID_IO (device memory only), or, for a
  * privileged caller, another domain or DOMID_XEN (the machine-to-phys table, to read). Each is
- * held: drop by domain_put. -XEN_ESRCH, -XEN_EPERM.
+ * held, but the caller's own, which stays while it runs. -XEN_ESRCH, -XEN_EPERM.
  */
 int page_owner_get(struct vcpu *v, domid_t id, struct domain **out) must_check;
+/* The domain whose tables: none of the two that stand for frames. */
+int table_owner_get(struct vcpu *v, domid_t id, struct domain **out) must_check;
+void page_owner_put(struct vcpu *v, struct domain *d);
 
 /* Owners that no frame to be mapped has: what stands behind DOMID_IO and DOMID_XEN. */
 extern struct domain domain_io, domain_xen;

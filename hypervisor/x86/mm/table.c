@@ -23,82 +23,108 @@ static bool slot_is_guest(unsigned level, unsigned slot)
 }
 
 /*
- * Most slots of most tables are empty: they are passed over four at a time. The first present slot
- * at or after `slot`, and the number of slots up to and with the last present one below `end`.
+ * Most slots of most tables are empty: they are passed over a part or a cache line at a time.
  */
-static unsigned present_from(const uint64_t *entries, unsigned slot)
+#define PART_ENTRIES (PTES_PER_TABLE / TABLE_PARTS)
+#define LINE_ENTRIES 8u
+
+static inline bool any_present(const uint64_t *entries, unsigned count)
 {
-    while (slot < PTES_PER_TABLE) {
-        const uint64_t *e = &entries[slot];
-        if (slot % 4 == 0 && !((e[0] | e[1] | e[2] | e[3]) & PTE_PRESENT))
-            slot += 4;
-        else if (*e & PTE_PRESENT)
-            return slot;
-        else
-            slot++;
-    }
-    return PTES_PER_TABLE;
+    uint64_t all = 0;
+#pragma GCC unroll 32
+    for (unsigned i = 0; i < count; i++)
+        all |= entries[i];
+    return (all & PTE_PRESENT) != 0;
 }
 
-static unsigned present_below(const uint64_t *entries, unsigned end)
+unsigned arch_table_part(const uint64_t *slot)
 {
-    while (end > 0) {
-        const uint64_t *e = &entries[end - 1];
-        if (end % 4 == 0 && !((e[0] | e[-1] | e[-2] | e[-3]) & PTE_PRESENT))
-            end -= 4;
-        else if (*e & PTE_PRESENT)
-            return end;
-        else
-            end--;
+    return (unsigned)(((uintptr_t)slot & ~PAGE_MASK) / sizeof(*slot) / PART_ENTRIES);
+}
+
+/* The present entries of [slot, end), which is within one part. As arch_table_acquire(). */
+static int part_acquire(uint64_t *entries, unsigned level, struct domain *owner, unsigned *slot,
+                        unsigned end, bool *any)
+{
+    for (; *slot < end; ++*slot) {
+        if (*slot % LINE_ENTRIES == 0 && !any_present(&entries[*slot], LINE_ENTRIES)) {
+            *slot += LINE_ENTRIES - 1;
+            continue;
+        }
+        uint64_t entry = entries[*slot];
+        if (!(entry & PTE_PRESENT) || !slot_is_guest(level, *slot))
+            continue;
+        if (*any && level > 1 && preempt_wanted())
+            return -XEN_ERESTART;
+        int rc = entry_acquire(level, &entry, owner, owner);
+        if (rc)
+            return rc;
+        if (entry != entries[*slot])
+            entries[*slot] = entry;
+        *any = true;
     }
     return 0;
 }
 
-int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner, unsigned *progress)
+int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner, unsigned *progress,
+                       unsigned *parts)
 {
     if (type == FT_SEGDESC)
         return segdesc_page_acquire(table, progress);
-    unsigned level = type, slot = present_from(mfn_to_virt(table), *progress);
     uint64_t *entries = mfn_to_virt(table);
-    int rc = 0;
-    for (bool any = false; slot < PTES_PER_TABLE; slot = present_from(entries, slot + 1)) {
-        if (!slot_is_guest(level, slot))
+    bool any = false;
+    while (*progress < PTES_PER_TABLE) {
+        unsigned part = *progress / PART_ENTRIES, next = (part + 1) * PART_ENTRIES;
+        if (!any_present(&entries[part * PART_ENTRIES], PART_ENTRIES)) {
+            *progress = next;
             continue;
-        uint64_t entry = entries[slot];
-        rc = any && level > 1 && preempt_wanted() ? -XEN_ERESTART
-                                                  : entry_acquire(level, &entry, owner, owner);
+        }
+        *parts |= 1u << part;
+        int rc = part_acquire(entries, type, owner, progress, next, &any);
         if (rc)
-            break;
-        if (entry != entries[slot])
-            entries[slot] = entry;
-        any = true;
+            return rc;
     }
-    *progress = slot;
-    if (rc == 0 && level == 4)
+    if (type == FT_L4)
         paging_fill_slots(entries);
-    return rc;
+    return 0;
 }
 
-int arch_table_release(mfn_t table, enum frame_type type, unsigned *progress,
+/* The entries of [first, *end), from above. False: work is pending, [first, *end) are left. */
+static bool part_release(const uint64_t *entries, unsigned level, unsigned first, unsigned *end,
+                         bool *any, struct torn_tables *torn)
+{
+    for (; *end > first; --*end) {
+        unsigned slot = *end - 1;
+        if (*end % LINE_ENTRIES == 0 && !any_present(&entries[*end - LINE_ENTRIES], LINE_ENTRIES)) {
+            *end -= LINE_ENTRIES - 1;
+            continue;
+        }
+        if (!(entries[slot] & PTE_PRESENT) || !slot_is_guest(level, slot))
+            continue;
+        if (*any && level > 1 && preempt_wanted())
+            return false;
+        entry_release(level, entries[slot], torn);
+        *any = true;
+    }
+    return true;
+}
+
+int arch_table_release(mfn_t table, enum frame_type type, unsigned *progress, unsigned parts,
                        struct torn_tables *torn)
 {
     if (type == FT_SEGDESC)
         return 0;
-    unsigned level = type;
     uint64_t *entries = mfn_to_virt(table);
-    unsigned end = present_below(entries, *progress);
-    for (bool any = false; end > 0; end = present_below(entries, end - 1)) {
-        if (!slot_is_guest(level, end - 1))
-            continue;
-        if (any && level > 1 && preempt_wanted())
-            break;
-        entry_release(level, entries[end - 1], torn);
-        any = true;
+    bool any = false;
+    while (parts != 0) {
+        unsigned part = 31 - (unsigned)__builtin_clz(parts);
+        *progress = MIN(*progress, (part + 1) * PART_ENTRIES);
+        if (!part_release(entries, type, part * PART_ENTRIES, progress, &any, torn))
+            return -XEN_ERESTART;
+        parts ^= 1u << part;
     }
-    *progress = end;
-    if (end > 0)
-        return -XEN_ERESTART;
-    if (level == 4) /* where the hypervisor's own tables are is not for the frame's next user */
+    *progress = 0;
+    if (type == FT_L4) /* where the hypervisor's own tables are is not for the frame's next user */
         memset(&entries[HV_SLOT_FIRST], 0, (HV_SLOT_LAST - HV_SLOT_FIRST + 1) * sizeof(uint64_t));
     return 0;
 }

@@ -38,13 +38,10 @@ static bool table_hold(struct update_call *c, mfn_t mfn)
     if (mfn_eq(c->held, mfn))
         return true;
     table_drop(c);
-    if (!mfn_valid(mfn))
-        return false;
-    enum frame_type type = frame_type_hint(mfn);
-    if (type < FT_L1 || type > FT_L4 || !frame_hold(mfn, c->tables, type))
+    c->held_type = frame_hold_table(mfn, c->tables);
+    if (c->held_type == FT_NONE)
         return false;
     c->held = mfn;
-    c->held_type = type;
     return true;
 }
 
@@ -126,10 +123,11 @@ static int update_owners(struct update_call *c, uint32_t foreigndom)
     int rc = page_owner_get(c->v, DOMID((uint16_t)foreigndom), &c->pages);
     if (rc)
         return rc;
-    domid_t tables = DOMID(foreigndom >> 16 ? (uint16_t)((foreigndom >> 16) - 1) : DOMID_SELF);
-    rc = domain_get_for(c->v, tables, &c->tables);
+    c->tables = c->v->domain;
+    if (foreigndom >> 16)
+        rc = table_owner_get(c->v, DOMID((uint16_t)((foreigndom >> 16) - 1)), &c->tables);
     if (rc)
-        domain_put(c->pages);
+        page_owner_put(c->v, c->pages);
     return rc;
 }
 
@@ -152,8 +150,8 @@ long hc_mmu_update(struct vcpu *v, struct hypercall_args *a)
         return rc;
     rc = update_all(&c, list, count, &done);
     table_drop(&c);
-    domain_put(c.tables);
-    domain_put(c.pages);
+    page_owner_put(v, c.tables);
+    page_owner_put(v, c.pages);
 
     unsigned total = before + done;
     if (pdone.v)
@@ -200,6 +198,6 @@ long hc_update_va_mapping_otherdomain(struct vcpu *v, struct hypercall_args *a)
     if (rc)
         return rc;
     rc = va_mapping(v, a->arg[0], a->arg[1], a->arg[2], pages);
-    domain_put(pages);
+    page_owner_put(v, pages);
     return rc;
 }
