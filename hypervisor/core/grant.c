@@ -288,16 +288,6 @@ static long cache_flush(struct vcpu *v, void *arg)
 
 /* ---- The hypercall ------------------------------------------------------------------------- */
 
-static long map(struct vcpu *v, void *arg)
-{
-    return grant_op_map(v, arg);
-}
-
-static long copy(struct vcpu *v, void *arg)
-{
-    return grant_op_copy(v, arg);
-}
-
 static long transfer(struct vcpu *v, void *arg)
 {
     return grant_op_transfer(v, arg);
@@ -329,14 +319,14 @@ enum arity { ONE, MANY, ANY };
 
 /* Dumping a table (GNTTABOP_dump_table) is for debugging, and answers -ENOSYS as on Xen. */
 static const struct grant_op {
-    long (*run)(struct vcpu *v, void *arg); /* NULL: an unmap, which is done in batches */
+    long (*run)(struct vcpu *v, void *arg); /* NULL: done in batches */
     uint16_t arity, size, out, out_size;
 } grant_ops[] = {
-    [GNTTABOP_map_grant_ref] = {map, MANY, WHOLE(gnttab_map_grant_ref)},
+    [GNTTABOP_map_grant_ref] = {NULL, MANY, WHOLE(gnttab_map_grant_ref)},
     [GNTTABOP_unmap_grant_ref] = {NULL, MANY, WHOLE(gnttab_unmap_grant_ref)},
     [GNTTABOP_setup_table] = {setup_table, ONE, ONLY(gnttab_setup_table, status)},
     [GNTTABOP_transfer] = {transfer, MANY, ONLY(gnttab_transfer, status)},
-    [GNTTABOP_copy] = {copy, MANY, ONLY(gnttab_copy, status)},
+    [GNTTABOP_copy] = {NULL, MANY, ONLY(gnttab_copy, status)},
     [GNTTABOP_query_size] = {query_size, ONE, WHOLE(gnttab_query_size)},
     [GNTTABOP_unmap_and_replace] = {NULL, MANY, WHOLE(gnttab_unmap_and_replace)},
     [GNTTABOP_set_version] = {set_version, ANY, WHOLE(gnttab_set_version)},
@@ -345,6 +335,49 @@ static const struct grant_op {
     [GNTTABOP_swap_grant_ref] = {swap_grant_ref, MANY, ONLY(gnttab_swap_grant_ref, status)},
     [GNTTABOP_cache_flush] = {cache_flush, MANY, sizeof(struct gnttab_cache_flush), 0, 0},
 };
+
+/*
+ * Batches: up to `count` elements, fewer when work is pending. Each returns how many are done; *ret
+ * is -XEN_EFAULT when it stopped for that.
+ */
+
+static uint32_t map_batch(struct vcpu *v, vaddr_t array, uint32_t count, long *ret)
+{
+    struct grant_map_batch batch = {.domain = NULL};
+    struct gnttab_map_grant_ref op;
+    uint32_t i = 0;
+
+    do {
+        vaddr_t va = VADDR(array.v + i * sizeof(op));
+
+        *ret = guest_read(&op, va);
+        if (*ret)
+            break;
+        grant_op_map(v, &op, &batch);
+        *ret = guest_write(va, &op);
+    } while (++i < count && *ret == 0 && !preempt_wanted());
+    grant_map_finish(&batch);
+    return i;
+}
+
+static uint32_t copy_batch(struct vcpu *v, vaddr_t array, uint32_t count, long *ret)
+{
+    struct grant_copy_batch batch = {.src = {.readonly = true}};
+    struct gnttab_copy op;
+    uint32_t i = 0;
+
+    do {
+        vaddr_t va = VADDR(array.v + i * sizeof(op));
+
+        *ret = guest_read(&op, va);
+        if (*ret)
+            break;
+        grant_op_copy(v, &op, &batch);
+        *ret = guest_write(VADDR(va.v + offsetof(struct gnttab_copy, status)), &op.status);
+    } while (++i < count && *ret == 0 && !preempt_wanted());
+    grant_copy_finish(&batch);
+    return i;
+}
 
 /* One of the two unmap operations; they differ in their second address. */
 static void unmap_element(struct vcpu *v, bool replace, union grant_arg *arg,
@@ -359,17 +392,19 @@ static void unmap_element(struct vcpu *v, bool replace, union grant_arg *arg,
 }
 
 /*
- * Up to a batch of unmaps. Their statuses are told before the flush, but no reference is dropped
- * before, and the hypercall does not return before. Returns how many are done; *ret is -XEN_EFAULT
- * when it stopped early.
+ * Their statuses are told before the flush, but no reference is dropped before, and the hypercall
+ * does not return before.
  */
 static uint32_t unmap_batch(struct vcpu *v, bool replace, vaddr_t array, uint32_t count, long *ret)
 {
     size_t size = grant_ops[replace ? GNTTABOP_unmap_and_replace : GNTTABOP_unmap_grant_ref].size;
-    struct grant_unmap_batch batch = {.count = 0};
+    struct grant_unmap_batch batch;
     union grant_arg arg;
     uint32_t i;
 
+    batch.count = 0;
+    batch.flush = false;
+    batch.place.where = 0;
     for (i = 0; i < MIN(count, GRANT_UNMAP_BATCH) && *ret == 0; i++) {
         vaddr_t va = VADDR(array.v + i * size);
 
@@ -383,6 +418,18 @@ static uint32_t unmap_batch(struct vcpu *v, bool replace, vaddr_t array, uint32_
     }
     grant_unmap_finish(v->domain, &batch);
     return i;
+}
+
+static uint32_t run_batch(struct vcpu *v, unsigned cmd, vaddr_t array, uint32_t count, long *ret)
+{
+    switch (cmd) {
+    case GNTTABOP_map_grant_ref:
+        return map_batch(v, array, count, ret);
+    case GNTTABOP_copy:
+        return copy_batch(v, array, count, ret);
+    default:
+        return unmap_batch(v, cmd == GNTTABOP_unmap_and_replace, array, count, ret);
+    }
 }
 
 static long run_element(struct vcpu *v, const struct grant_op *op, vaddr_t va)
@@ -427,8 +474,7 @@ long hc_grant_table_op(struct vcpu *v, struct hypercall_args *a)
             ret = run_element(v, op, VADDR(array.v + done * op->size));
             done++;
         } else {
-            done += unmap_batch(v, cmd == GNTTABOP_unmap_and_replace,
-                                VADDR(array.v + done * op->size), count - done, &ret);
+            done += run_batch(v, cmd, VADDR(array.v + done * op->size), count - done, &ret);
         }
     }
     return ret;

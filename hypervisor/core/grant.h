@@ -39,22 +39,35 @@ long hc_grant_table_op(struct vcpu *v, struct hypercall_args *a);
 /* ---- What the machine layer provides ------------------------------------------------------ */
 
 /*
- * Make the page-table entry of v that `host_addr` names (a virtual address, or with
- * GNTMAP_contains_pte the machine address of the entry) map `frame`: for v's kernel alone or with
- * GNTMAP_application_map for its user mode too, not writable with GNTMAP_readonly. The caller has a
- * reference to the frame, and one of FT_WRITABLE for a writable mapping, and keeps both until the
- * flush after arch_grant_unmap(): so the entry may have references of its own or not, and may drop
- * them unflushed. What the entry mapped before is given up as by an update of the page table.
- * Called with no lock held. Returns GNTST_okay, or another GNTST_* and has changed nothing.
+ * The page table that the last entry was in, held: of consecutive mappings the next one's is mostly
+ * the same. All zero: none. Dropped by arch_grant_leave(), by the vCPU that holds it, before it
+ * does anything but mapping or unmapping.
  */
-int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned flags);
+struct grant_place {
+    uint64_t where;
+    mfn_t table;
+};
+void arch_grant_leave(struct grant_place *place);
+
+/*
+ * Make the page-table entry of v that `host_addr` names (a virtual address, or with
+ * GNTMAP_contains_pte the machine address of the entry) map `frame`, which is owner's: for v's
+ * kernel alone or with GNTMAP_application_map for its user mode too, not writable with
+ * GNTMAP_readonly. The caller has a reference to the frame, and one of FT_WRITABLE for a writable
+ * mapping, and keeps both until the flush after arch_grant_unmap(): so the entry may have
+ * references of its own or not, and may drop them unflushed. What the entry mapped before is given
+ * up as by an update of the page table. Called with no lock held. Returns GNTST_okay, or another
+ * GNTST_* and has changed nothing.
+ */
+int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, const struct domain *owner,
+                   unsigned flags, struct grant_place *place);
 /*
  * Clear such an entry, or with new_addr != 0 replace it by the entry that maps that virtual
  * address, which becomes clear itself. Refused unless the entry maps `frame` as `flags` say. TLBs
  * are left for arch_grant_flush(). GNTST_okay, or another GNTST_* and has changed nothing.
  */
 int arch_grant_unmap(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned flags,
-                     uint64_t new_addr);
+                     uint64_t new_addr, struct grant_place *place);
 /* No CPU has a translation left of d's from before. Waits; interrupts on. */
 void arch_grant_flush(struct domain *d);
 

@@ -4,6 +4,8 @@
  *
  * Each side of a copy is claimed first: its grants pinned, its frame referenced, as FT_WRITABLE if
  * it is written to. So while bytes move no lock is held, and neither guest can take the frame away.
+ * A claim stays for the next copy of the hypercall, which may be of the same page; only what is
+ * claimed is used, whatever the grant's entry says by then.
  */
 #include <arch/memory.h>
 
@@ -11,50 +13,38 @@
 #include "core/grant_internal.h"
 #include "core/lib.h"
 
-/* A pinned grant. */
-struct claim {
-    struct domain *domain; /* held; NULL: none */
-    uint32_t ref;
-};
+static bool find_domain(struct grant_claim *c, domid_t id)
+{
+    if (c->domain && c->domain->id.v == id.v)
+        return true;
+    if (c->domain)
+        domain_put(c->domain);
+    c->domain = domain_get(id);
+    return c->domain != NULL;
+}
 
-/* One side of a copy. */
-struct side {
-    struct claim grant, behind; /* `behind`: the grant that a transitive one stands for */
-    bool readonly;
-    bool framed;
-    mfn_t frame;
-    unsigned start, length; /* the part of the frame that may be touched */
-};
-
-static int claim_grant(struct claim *c, domid_t id, uint32_t ref, domid_t user, bool readonly,
+static int claim_grant(struct grant_claim *c, domid_t id, uint32_t ref, domid_t user, bool readonly,
                        struct grant_active *act)
 {
     int ret;
 
-    c->domain = domain_get(id);
-    c->ref = ref;
-    if (!c->domain)
+    if (!find_domain(c, id) || c->domain->is_dying || !c->domain->grant)
         return GNTST_bad_domain;
-    ret = c->domain->is_dying || !c->domain->grant
-              ? GNTST_bad_domain
-              : grant_pin(c->domain, ref, user, readonly, GRANT_TO_COPY, act);
-    if (ret != GNTST_okay) {
-        domain_put(c->domain);
-        c->domain = NULL;
-    }
+    ret = grant_pin(c->domain, ref, user, readonly, GRANT_TO_COPY, act);
+    c->ref = ref;
+    c->pinned = ret == GNTST_okay;
     return ret;
 }
 
-static void drop_claim(struct claim *c, bool readonly)
+static void drop_claim(struct grant_claim *c, bool readonly)
 {
-    if (!c->domain)
-        return;
-    grant_unpin(c->domain, c->ref, readonly);
-    domain_put(c->domain);
+    if (c->pinned)
+        grant_unpin(c->domain, c->ref, readonly);
+    c->pinned = false;
 }
 
 /* A transitive grant may not lead to another one, nor to the domain that gave it. */
-static int claim_behind(struct side *s, struct grant_active *act)
+static int claim_behind(struct grant_side *s, struct grant_active *act)
 {
     domid_t via = s->grant.domain->id;
     int ret;
@@ -69,17 +59,18 @@ static int claim_behind(struct side *s, struct grant_active *act)
     return ret;
 }
 
-static int claim_frame(struct side *s, mfn_t frame, const struct domain *owner)
+static int claim_frame(struct grant_side *s, mfn_t frame, const struct domain *owner)
 {
     int ret;
 
-    if (!frame_get(frame, owner))
+    if (s->readonly)
+        ret = frame_get(frame, owner) ? 0 : -XEN_EPERM;
+    else
+        ret = frame_get_both(frame, owner, FT_WRITABLE);
+    if (ret == -XEN_EPERM)
         return GNTST_bad_page;
-    ret = s->readonly ? 0 : frame_get_type(frame, FT_WRITABLE);
-    if (ret) {
-        frame_put(frame);
+    if (ret)
         return ret == -XEN_ERESTART ? GNTST_eagain : GNTST_general_error;
-    }
     s->frame = frame;
     s->framed = true;
     return GNTST_okay;
@@ -96,31 +87,7 @@ static int refuse_frame_of(domid_t id)
     return GNTST_permission_denied;
 }
 
-/* On failure too, what has been claimed is given back by drop_side(). */
-static int claim_side(struct side *s, struct domain *d, const struct gnttab_copy_ptr *ptr,
-                      bool by_grant)
-{
-    struct grant_active act;
-    int ret;
-
-    if (!by_grant) {
-        if (ptr->domid != DOMID_SELF)
-            return refuse_frame_of(DOMID(ptr->domid));
-        s->length = (unsigned)PAGE_SIZE;
-        return claim_frame(s, MFN(ptr->u.gmfn), d);
-    }
-    ret = claim_grant(&s->grant, ptr->domid == DOMID_SELF ? d->id : DOMID(ptr->domid), ptr->u.ref,
-                      d->id, s->readonly, &act);
-    if (ret == GNTST_okay && act.kind == GRANT_TRANSITIVE)
-        ret = claim_behind(s, &act);
-    if (ret != GNTST_okay)
-        return ret;
-    s->start = act.start;
-    s->length = act.length;
-    return claim_frame(s, MFN(act.frame), s->behind.domain ? s->behind.domain : s->grant.domain);
-}
-
-static void drop_side(struct side *s)
+static void drop_side(struct grant_side *s)
 {
     if (s->framed) {
         if (s->readonly)
@@ -128,17 +95,72 @@ static void drop_side(struct side *s)
         else
             frame_put_both(s->frame);
     }
+    s->framed = false;
     drop_claim(&s->behind, s->readonly);
     drop_claim(&s->grant, s->readonly);
 }
 
-static bool within(const struct side *s, unsigned offset, unsigned len)
+/* What is claimed before something fails goes with the side. */
+static int claim(struct grant_side *s, struct domain *d)
 {
-    return offset >= s->start && offset + len <= s->start + s->length;
+    struct grant_active act;
+    struct domain *owner;
+    int ret;
+
+    if (!s->by_grant) {
+        if (s->domid != DOMID_SELF)
+            return refuse_frame_of(DOMID(s->domid));
+        s->start = 0;
+        s->length = (uint16_t)PAGE_SIZE;
+        return claim_frame(s, MFN(s->number), d);
+    }
+    ret = claim_grant(&s->grant, s->domid == DOMID_SELF ? d->id : DOMID(s->domid),
+                      (uint32_t)s->number, d->id, s->readonly, &act);
+    owner = s->grant.domain;
+    if (ret == GNTST_okay && act.kind == GRANT_TRANSITIVE) {
+        ret = claim_behind(s, &act);
+        owner = s->behind.domain;
+    }
+    if (ret != GNTST_okay)
+        return ret;
+    s->start = act.start;
+    s->length = act.length;
+    return claim_frame(s, MFN(act.frame), owner);
 }
 
-static int copy_sides(struct domain *d, const struct gnttab_copy *op, struct side *src,
-                      struct side *dst)
+/* Is the side what `ptr` names? Not of a domain that is dying, which gets its pages back. */
+static bool claimed(const struct grant_side *s, const struct gnttab_copy_ptr *ptr, uint64_t number,
+                    bool by_grant)
+{
+    return s->framed && s->by_grant == by_grant && s->number == number && s->domid == ptr->domid &&
+           !(by_grant && s->grant.domain->is_dying);
+}
+
+static int claim_side(struct grant_side *s, struct domain *d, const struct gnttab_copy_ptr *ptr,
+                      bool by_grant)
+{
+    uint64_t number = by_grant ? ptr->u.ref : ptr->u.gmfn;
+    int ret;
+
+    if (claimed(s, ptr, number, by_grant))
+        return GNTST_okay;
+    drop_side(s);
+    s->by_grant = by_grant;
+    s->domid = ptr->domid;
+    s->number = number;
+    ret = claim(s, d);
+    if (ret != GNTST_okay)
+        drop_side(s);
+    return ret;
+}
+
+static bool within(const struct grant_side *s, unsigned offset, unsigned len)
+{
+    return offset >= s->start && offset + len <= (unsigned)s->start + s->length;
+}
+
+static int copy_sides(struct domain *d, const struct gnttab_copy *op, struct grant_side *src,
+                      struct grant_side *dst)
 {
     int ret = claim_side(src, d, &op->source, (op->flags & GNTCOPY_source_gref) != 0);
 
@@ -153,19 +175,27 @@ static int copy_sides(struct domain *d, const struct gnttab_copy *op, struct sid
     return GNTST_okay;
 }
 
-long grant_op_copy(struct vcpu *v, struct gnttab_copy *op)
+void grant_op_copy(struct vcpu *v, struct gnttab_copy *op, struct grant_copy_batch *batch)
 {
-    struct side src = {.readonly = true}, dst = {.readonly = false};
-
-    if (op->source.offset + op->len > (int)PAGE_SIZE ||
-        op->dest.offset + op->len > (int)PAGE_SIZE) {
+    if (op->source.offset + op->len > (int)PAGE_SIZE || op->dest.offset + op->len > (int)PAGE_SIZE)
         op->status = GNTST_bad_copy_arg;
-        return 0;
-    }
-    op->status = (int16_t)copy_sides(v->domain, op, &src, &dst);
-    drop_side(&dst);
-    drop_side(&src);
-    return 0;
+    else
+        op->status = (int16_t)copy_sides(v->domain, op, &batch->src, &batch->dst);
+}
+
+static void leave_side(struct grant_side *s)
+{
+    drop_side(s);
+    if (s->grant.domain)
+        domain_put(s->grant.domain);
+    if (s->behind.domain)
+        domain_put(s->behind.domain);
+}
+
+void grant_copy_finish(struct grant_copy_batch *batch)
+{
+    leave_side(&batch->dst);
+    leave_side(&batch->src);
 }
 
 /* ---- Transfer ------------------------------------------------------------------------------ */

@@ -71,7 +71,12 @@ struct grant_table {
 
 /* ---- grant_table.c ------------------------------------------------------------------------- */
 
-uint32_t grant_entries(const struct grant_table *gt);         /* lock held */
+/* Lock held. */
+static inline uint32_t grant_entries(const struct grant_table *gt)
+{
+    return gt->nr_frames * (gt->version == 1 ? GRANT_V1_PER_FRAME : GRANT_V2_PER_FRAME);
+}
+
 int grant_grow(struct domain *d, unsigned frames) must_check; /* lock held. -XEN_ENOMEM, _EINVAL */
 /* Lock held: frames of status for a version 2 table of this size; ask for none in version 1. */
 int grant_make_status(struct domain *d, unsigned frames) must_check;
@@ -81,11 +86,29 @@ unsigned grant_status_frames(unsigned frames);
  * grant in it: of most tables few are used. NULL: no grant of that page has ever been pinned, or
  * (grant_make_active) there is no memory.
  */
-struct grant_active *grant_active_of(struct grant_table *gt, uint32_t ref);
+static inline struct grant_active *grant_active_of(struct grant_table *gt, uint32_t ref)
+{
+    struct grant_active *page = gt->active[ref / GRANT_ACTIVE_PER_PAGE];
+
+    return page ? &page[ref % GRANT_ACTIVE_PER_PAGE] : NULL;
+}
+
 struct grant_active *grant_make_active(struct domain *d, uint32_t ref);
-struct grant_entry_v1 *grant_entry_v1(struct grant_table *gt, uint32_t ref);
-union grant_entry_v2 *grant_entry_v2(struct grant_table *gt, uint32_t ref);
-grant_status_t *grant_status_of(struct grant_table *gt, uint32_t ref);
+
+static inline struct grant_entry_v1 *grant_entry_v1(struct grant_table *gt, uint32_t ref)
+{
+    return (struct grant_entry_v1 *)gt->frame[ref / GRANT_V1_PER_FRAME] + ref % GRANT_V1_PER_FRAME;
+}
+
+static inline union grant_entry_v2 *grant_entry_v2(struct grant_table *gt, uint32_t ref)
+{
+    return (union grant_entry_v2 *)gt->frame[ref / GRANT_V2_PER_FRAME] + ref % GRANT_V2_PER_FRAME;
+}
+
+static inline grant_status_t *grant_status_of(struct grant_table *gt, uint32_t ref)
+{
+    return gt->status[ref / GRANT_STATUS_PER_FRAME] + ref % GRANT_STATUS_PER_FRAME;
+}
 
 /* ---- grant_pin.c --------------------------------------------------------------------------- */
 
@@ -98,16 +121,51 @@ enum grant_use { GRANT_TO_MAP, GRANT_TO_COPY };
 int grant_pin(struct domain *d, uint32_t ref, domid_t user, bool readonly, enum grant_use use,
               struct grant_active *out) must_check;
 void grant_unpin(struct domain *d, uint32_t ref, bool readonly);
+void grant_unpin_locked(struct grant_table *gt, uint32_t ref, bool readonly); /* lock held */
 /* Mark d's entry as accepting a frame from `from`: GTF_transfer_committed; then tell it the frame.
  */
 int grant_commit_transfer(struct domain *d, uint32_t ref, domid_t from, pfn_t *slot) must_check;
 void grant_complete_transfer(struct domain *d, uint32_t ref, mfn_t frame);
 
 /* ---- The operations. Each returns 0, with GNTST_* in the structure, or -XEN_E* ----------------
+ *
+ * Consecutive elements of one hypercall mostly name the same domain and neighbouring page-table
+ * entries, and copies the same page; so what one element holds is kept for the next, and given up
+ * when the hypercall ends, or stops to be continued.
  */
 
-long grant_op_map(struct vcpu *v, struct gnttab_map_grant_ref *op);
-long grant_op_copy(struct vcpu *v, struct gnttab_copy *op);
+/* A domain's grant; the domain stays held when the grant is not pinned any more. */
+struct grant_claim {
+    struct domain *domain; /* held; NULL: none */
+    uint32_t ref;
+    bool pinned;
+};
+
+/* One side of a copy. */
+struct grant_side {
+    struct grant_claim grant, behind; /* `behind`: the grant that a transitive one stands for */
+    bool readonly;
+    bool framed;   /* the frame is referenced: so all of the side is claimed */
+    bool by_grant; /* `number` is a grant reference, else a frame */
+    uint16_t domid;
+    uint16_t start, length; /* the part of the frame that may be touched */
+    uint64_t number;
+    mfn_t frame;
+};
+
+struct grant_copy_batch {
+    struct grant_side src, dst;
+};
+
+struct grant_map_batch {
+    struct domain *domain; /* held; NULL: none */
+    struct grant_place place;
+};
+
+void grant_op_map(struct vcpu *v, struct gnttab_map_grant_ref *op, struct grant_map_batch *batch);
+void grant_map_finish(struct grant_map_batch *batch);
+void grant_op_copy(struct vcpu *v, struct gnttab_copy *op, struct grant_copy_batch *batch);
+void grant_copy_finish(struct grant_copy_batch *batch);
 long grant_op_transfer(struct vcpu *v, struct gnttab_transfer *op);
 
 /* Clearings of mappings whose flush is owed. */
@@ -115,6 +173,7 @@ long grant_op_transfer(struct vcpu *v, struct gnttab_transfer *op);
 struct grant_unmap_batch {
     unsigned count;
     bool flush; /* a page-table entry was cleared */
+    struct grant_place place;
     struct {
         uint32_t handle;
         uint8_t parts;

@@ -57,8 +57,8 @@ static int add_handles(struct domain *d)
     return 0;
 }
 
-/* A handle that nobody can name yet, or GRANT_NO_HANDLE. */
-static uint32_t take_handle(struct domain *d)
+/* A handle of a mapping that nobody can use yet, or GRANT_NO_HANDLE. */
+static uint32_t take_handle(struct domain *d, struct grant_mapping **m)
 {
     struct grant_table *gt = d->grant;
     uint32_t handle = GRANT_NO_HANDLE;
@@ -66,7 +66,8 @@ static uint32_t take_handle(struct domain *d)
     lock(&gt->maps_lock);
     if (gt->free_map != GRANT_NO_HANDLE || add_handles(d) == 0) {
         handle = gt->free_map;
-        gt->free_map = mapping_of(gt, handle)->ref;
+        *m = mapping_of(gt, handle);
+        gt->free_map = (*m)->ref;
         gt->maps_in_use++;
     }
     unlock(&gt->maps_lock);
@@ -87,11 +88,11 @@ static int take_frame(struct domain *owner, mfn_t frame, bool readonly)
 {
     int ret;
 
-    if (!frame_get(frame, owner))
+    if (readonly)
+        return frame_get(frame, owner) ? GNTST_okay : GNTST_bad_page;
+    ret = frame_get_both(frame, owner, FT_WRITABLE);
+    if (ret == -XEN_EPERM)
         return GNTST_bad_page;
-    ret = readonly ? 0 : frame_get_type(frame, FT_WRITABLE);
-    if (ret)
-        frame_put(frame);
     if (ret == -XEN_ERESTART)
         return GNTST_eagain;
     return ret ? GNTST_general_error : GNTST_okay;
@@ -113,7 +114,7 @@ static int status_of(int ret)
 
 /* Pin, references, page-table entry; on failure nothing is left of them. */
 static int map_frame(struct vcpu *v, const struct gnttab_map_grant_ref *op, struct domain *rd,
-                     mfn_t *frame)
+                     struct grant_place *place, mfn_t *frame)
 {
     bool readonly = (op->flags & GNTMAP_readonly) != 0;
     struct grant_active act;
@@ -124,7 +125,7 @@ static int map_frame(struct vcpu *v, const struct gnttab_map_grant_ref *op, stru
     *frame = MFN(act.frame);
     ret = take_frame(rd, *frame, readonly);
     if (ret == GNTST_okay && (op->flags & GNTMAP_host_map)) {
-        ret = status_of(arch_grant_map(v, op->host_addr, *frame, op->flags));
+        ret = status_of(arch_grant_map(v, op->host_addr, *frame, rd, op->flags, place));
         if (ret != GNTST_okay)
             drop_frame(*frame, readonly);
     }
@@ -133,64 +134,65 @@ static int map_frame(struct vcpu *v, const struct gnttab_map_grant_ref *op, stru
     return ret;
 }
 
-/* The hold on rd goes over to the mapping if this succeeds. */
-static int map_grant(struct vcpu *v, struct gnttab_map_grant_ref *op, struct domain *rd)
+static int map_grant(struct vcpu *v, struct gnttab_map_grant_ref *op, struct domain *rd,
+                     struct grant_place *place)
 {
-    struct grant_table *gt = v->domain->grant;
+    struct grant_mapping *m;
     uint32_t handle;
     mfn_t frame;
     int ret;
 
     if (rd->is_dying || !rd->grant)
         return GNTST_bad_domain;
-    handle = take_handle(v->domain);
+    handle = take_handle(v->domain, &m);
     if (handle == GRANT_NO_HANDLE)
         return GNTST_no_space;
-    ret = map_frame(v, op, rd, &frame);
+    ret = map_frame(v, op, rd, place, &frame);
     if (ret != GNTST_okay) {
         give_back_handle(v->domain, handle);
         return ret;
     }
-    lock(&gt->maps_lock);
-    *mapping_of(gt, handle) = (struct grant_mapping){
-        .owner = rd,
-        .frame = frame,
-        .ref = op->ref,
-        .flags = (uint16_t)op->flags,
-        .mapped = (uint8_t)(op->flags & PARTS),
-    };
-    unlock(&gt->maps_lock);
+    atomic_fetch_add(&rd->refs, 1); /* held by the caller; and now by the mapping */
+    m->owner = rd;
+    m->frame = frame;
+    m->ref = op->ref;
+    m->flags = (uint16_t)op->flags;
+    /* What another vCPU unmaps it by: it sees the rest as well. */
+    atomic_store(&m->mapped, (uint8_t)(op->flags & PARTS));
     op->handle = handle;
     op->dev_bus_addr = mfn_to_maddr(frame).v;
     return GNTST_okay;
 }
 
-long grant_op_map(struct vcpu *v, struct gnttab_map_grant_ref *op)
+void grant_op_map(struct vcpu *v, struct gnttab_map_grant_ref *op, struct grant_map_batch *batch)
 {
-    struct domain *rd;
-    int ret;
+    domid_t id = DOMID(op->dom); /* DOMID_SELF names nobody here, as on Xen */
 
     if (!(op->flags & PARTS)) {
         op->status = GNTST_bad_gntref;
-        return 0;
+        return;
     }
-    rd = domain_get(DOMID(op->dom)); /* DOMID_SELF names nobody here, as on Xen */
-    if (!rd) {
-        op->status = GNTST_bad_domain;
-        return 0;
+    if (!batch->domain || batch->domain->id.v != id.v) {
+        if (batch->domain)
+            domain_put(batch->domain);
+        batch->domain = domain_get(id);
     }
-    ret = map_grant(v, op, rd);
-    if (ret != GNTST_okay)
-        domain_put(rd);
-    op->status = (int16_t)ret;
-    return 0;
+    op->status = (int16_t)(batch->domain ? map_grant(v, op, batch->domain, &batch->place)
+                                         : GNTST_bad_domain);
+}
+
+void grant_map_finish(struct grant_map_batch *batch)
+{
+    arch_grant_leave(&batch->place);
+    if (batch->domain)
+        domain_put(batch->domain);
 }
 
 /* ---- Unmapping ----------------------------------------------------------------------------- */
 
 /*
- * Take the parts that are to be undone for this vCPU alone. *m is the mapping as it was, *parts
- * what has been taken, perhaps nothing.
+ * Take the parts that are to be undone for this vCPU alone. On GNTST_okay *m is the mapping as it
+ * was, *parts what has been taken, perhaps nothing.
  */
 static int claim(struct grant_table *gt, uint32_t handle, uint64_t host_addr, uint64_t dev_bus_addr,
                  struct grant_mapping *m, uint8_t *parts)
@@ -207,13 +209,13 @@ static int claim(struct grant_table *gt, uint32_t handle, uint64_t host_addr, ui
         return GNTST_bad_handle;
     }
     live = mapping_of(gt, handle);
-    *m = *live;
-    if (!live->mapped) {
+    if (!atomic_load(&live->mapped)) { /* pairs with map_grant(), which makes it without the lock */
         ret = GNTST_bad_handle;
     } else if ((wanted & live->mapped & GNTMAP_device_map) &&
                dev_bus_addr != mfn_to_maddr(live->frame).v) {
         ret = GNTST_bad_dev_addr;
     } else {
+        *m = *live;
         *parts = wanted & live->mapped;
         live->mapped &= (uint8_t) ~*parts;
         live->pending |= *parts;
@@ -245,7 +247,7 @@ int grant_unmap_one(struct vcpu *v, uint32_t handle, uint64_t host_addr, uint64_
     if (ret != GNTST_okay || !parts)
         return ret;
     if (parts & GNTMAP_host_map) {
-        ret = status_of(arch_grant_unmap(v, host_addr, m.frame, m.flags, new_addr));
+        ret = status_of(arch_grant_unmap(v, host_addr, m.frame, m.flags, new_addr, &batch->place));
         if (ret != GNTST_okay) {
             unclaim(gt, handle, parts);
             return ret;
@@ -257,40 +259,59 @@ int grant_unmap_one(struct vcpu *v, uint32_t handle, uint64_t host_addr, uint64_
     return GNTST_okay;
 }
 
-/* After the flush. */
-static void drop_mapping(const struct grant_mapping *m)
+/*
+ * maps_lock held, TLBs flushed: the parts are undone. True when nothing is left of the mapping;
+ * then its handle is free, and what it owned, in *m, is to be dropped.
+ */
+static bool retire(struct grant_table *gt, uint32_t handle, uint8_t parts, struct grant_mapping *m)
 {
-    bool readonly = (m->flags & GNTMAP_readonly) != 0;
+    struct grant_mapping *live = mapping_of(gt, handle);
 
-    drop_frame(m->frame, readonly);
-    grant_unpin(m->owner, m->ref, readonly);
-    domain_put(m->owner);
+    live->pending &= (uint8_t)~parts;
+    if (live->pending || live->mapped)
+        return false;
+    *m = *live;
+    free_handle(gt, handle);
+    return true;
 }
 
-static void complete(struct grant_table *gt, uint32_t handle, uint8_t parts)
+/*
+ * Drop what mappings owned that are gone: frames before pins, so that a guest that sees its grant
+ * unused finds the frame unused as well. Neighbours mostly have the same owner.
+ */
+static void drop_mappings(const struct grant_mapping *gone, unsigned count)
 {
-    struct grant_mapping *live, m;
-    bool gone;
+    unsigned i = 0;
 
-    lock(&gt->maps_lock);
-    live = mapping_of(gt, handle);
-    live->pending &= (uint8_t)~parts;
-    gone = !live->pending && !live->mapped;
-    if (gone) {
-        m = *live;
-        free_handle(gt, handle);
+    for (unsigned j = 0; j < count; j++)
+        drop_frame(gone[j].frame, (gone[j].flags & GNTMAP_readonly) != 0);
+    while (i < count) {
+        struct domain *owner = gone[i].owner;
+        unsigned first = i;
+
+        lock(&owner->grant->lock);
+        for (; i < count && gone[i].owner == owner; i++)
+            grant_unpin_locked(owner->grant, gone[i].ref, (gone[i].flags & GNTMAP_readonly) != 0);
+        unlock(&owner->grant->lock);
+        for (; first < i; first++)
+            domain_put(owner);
     }
-    unlock(&gt->maps_lock);
-    if (gone)
-        drop_mapping(&m);
 }
 
 void grant_unmap_finish(struct domain *d, struct grant_unmap_batch *batch)
 {
+    struct grant_mapping gone[GRANT_UNMAP_BATCH];
+    struct grant_table *gt = d->grant;
+    unsigned count = 0;
+
+    arch_grant_leave(&batch->place);
     if (batch->flush)
         arch_grant_flush(d);
+    lock(&gt->maps_lock);
     for (unsigned i = 0; i < batch->count; i++)
-        complete(d->grant, batch->done[i].handle, batch->done[i].parts);
+        count += retire(gt, batch->done[i].handle, batch->done[i].parts, &gone[count]);
+    unlock(&gt->maps_lock);
+    drop_mappings(gone, count);
     batch->count = 0;
     batch->flush = false;
 }
@@ -309,12 +330,14 @@ int grant_domain_release(struct domain *d)
     if (gt->next_release == 0 && gt->maps_in_use)
         arch_grant_flush(d);
     for (; gt->next_release < gt->nr_maps; gt->next_release++) {
-        struct grant_mapping *m = mapping_of(gt, gt->next_release);
+        struct grant_mapping *m = mapping_of(gt, gt->next_release), gone;
 
         if (m->mapped) {
-            m->pending = m->mapped;
+            lock(&gt->maps_lock);
             m->mapped = 0;
-            complete(gt, gt->next_release, m->pending);
+            (void)retire(gt, gt->next_release, 0, &gone);
+            unlock(&gt->maps_lock);
+            drop_mappings(&gone, 1);
         }
         if (gt->next_release % RELEASES_PER_CHECK == RELEASES_PER_CHECK - 1 && preempt_wanted()) {
             gt->next_release++;

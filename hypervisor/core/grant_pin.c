@@ -184,14 +184,11 @@ int grant_pin(struct domain *d, uint32_t ref, domid_t user, bool readonly, enum 
     return ret;
 }
 
-void grant_unpin(struct domain *d, uint32_t ref, bool readonly)
+void grant_unpin_locked(struct grant_table *gt, uint32_t ref, bool readonly)
 {
-    struct grant_table *gt = d->grant;
-    struct grant_active *act;
+    struct grant_active *act = grant_active_of(gt, ref);
     uint16_t cleared = 0;
 
-    lock(&gt->lock);
-    act = grant_active_of(gt, ref);
     ASSERT(readonly ? act->readers : act->writers);
     if (readonly)
         act->readers--;
@@ -203,7 +200,13 @@ void grant_unpin(struct domain *d, uint32_t ref, bool readonly)
     }
     if (cleared)
         clear_marks(gt, ref, cleared);
-    unlock(&gt->lock);
+}
+
+void grant_unpin(struct domain *d, uint32_t ref, bool readonly)
+{
+    lock(&d->grant->lock);
+    grant_unpin_locked(d->grant, ref, readonly);
+    unlock(&d->grant->lock);
 }
 
 /* ---- Transfers ----------------------------------------------------------------------------- */

@@ -13,21 +13,9 @@
 #include "core/lib.h"
 #include "core/log.h"
 
-uint32_t grant_entries(const struct grant_table *gt)
-{
-    return gt->nr_frames * (gt->version == 1 ? GRANT_V1_PER_FRAME : GRANT_V2_PER_FRAME);
-}
-
 unsigned grant_status_frames(unsigned frames)
 {
     return DIV_ROUND_UP(frames * GRANT_V2_PER_FRAME, GRANT_STATUS_PER_FRAME);
-}
-
-struct grant_active *grant_active_of(struct grant_table *gt, uint32_t ref)
-{
-    struct grant_active *page = gt->active[ref / GRANT_ACTIVE_PER_PAGE];
-
-    return page ? &page[ref % GRANT_ACTIVE_PER_PAGE] : NULL;
 }
 
 struct grant_active *grant_make_active(struct domain *d, uint32_t ref)
@@ -37,21 +25,6 @@ struct grant_active *grant_make_active(struct domain *d, uint32_t ref)
     if (!*page)
         *page = hv_alloc(d, PAGE_SIZE);
     return *page ? grant_active_of(d->grant, ref) : NULL;
-}
-
-struct grant_entry_v1 *grant_entry_v1(struct grant_table *gt, uint32_t ref)
-{
-    return (struct grant_entry_v1 *)gt->frame[ref / GRANT_V1_PER_FRAME] + ref % GRANT_V1_PER_FRAME;
-}
-
-union grant_entry_v2 *grant_entry_v2(struct grant_table *gt, uint32_t ref)
-{
-    return (union grant_entry_v2 *)gt->frame[ref / GRANT_V2_PER_FRAME] + ref % GRANT_V2_PER_FRAME;
-}
-
-grant_status_t *grant_status_of(struct grant_table *gt, uint32_t ref)
-{
-    return gt->status[ref / GRANT_STATUS_PER_FRAME] + ref % GRANT_STATUS_PER_FRAME;
 }
 
 /* ---- Growing ------------------------------------------------------------------------------- */

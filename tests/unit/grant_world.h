@@ -32,9 +32,30 @@ static struct pte *pte_of(uint64_t addr)
     return &pte[(addr >> 12) % PTES];
 }
 
-int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned flags)
+/* What a place holds, and has to give back. */
+static int32_t places_held;
+
+static void enter(struct grant_place *place)
+{
+    if (!place->where)
+        atomic_fetch_add(&places_held, 1);
+    place->where = 1;
+}
+
+void arch_grant_leave(struct grant_place *place)
+{
+    if (place->where)
+        atomic_fetch_sub(&places_held, 1);
+    place->where = 0;
+}
+
+int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, const struct domain *owner,
+                   unsigned flags, struct grant_place *place)
 {
     (void)v;
+    enter(place);
+    if (frame_info(frame)->owner != owner->id.v)
+        bail_out("a frame is mapped as another domain's");
     if (host_locks_held)
         bail_out("a lock is held while an entry is written");
     if (host_addr == BAD_ADDR)
@@ -48,11 +69,12 @@ int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned fla
 }
 
 int arch_grant_unmap(struct vcpu *v, uint64_t host_addr, mfn_t frame, unsigned flags,
-                     uint64_t new_addr)
+                     uint64_t new_addr, struct grant_place *place)
 {
     struct pte *p = pte_of(host_addr);
 
     (void)v;
+    enter(place);
     if (!p->present || p->frame != frame.v || p->writable != !(flags & GNTMAP_readonly))
         return GNTST_general_error;
     *p = (struct pte){0};
@@ -240,6 +262,7 @@ static void finish(void)
     for (unsigned i = 0; i < WORLD_FRAMES; i++)
         held += world_frame[i].refs > 1 || world_frame[i].types ||
                 (world_frame[i].shared && world_frame[i].refs);
+    is(places_held, 0, "no page table is held");
     is(held, 0, "no frame has a reference too many");
     is(early_drops, 0, "none was dropped before its flush");
 }
