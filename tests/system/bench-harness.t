@@ -181,7 +181,7 @@ def test_usage():
         done = subprocess.run(run + wrong, capture_output=True, text=True)
         tap.ok(done.returncode == 2 and said in done.stderr, " ".join(wrong))
     made = subprocess.run(["make", "bench", "B=nothing"], capture_output=True, text=True,
-                          env={**os.environ, "MAKEFLAGS": ""})
+                          env={**os.environ, "MAKEFLAGS": ""}, cwd=os.path.join(BENCH, "..", ".."))
     tap.ok(made.returncode == 2 and "B=nothing: no benchmark" in made.stderr, "make bench B=nothing")
 
 
