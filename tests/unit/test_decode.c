@@ -203,8 +203,52 @@ static void test_random(void)
     ok(good, "random bytes");
 }
 
+/* ---- The short way and the general one ----------------------------------------------------------
+ */
+
+static bool same(const struct insn *a, const struct insn *b)
+{
+    return a->opcode == b->opcode && a->length == b->length && a->prefixes == b->prefixes &&
+           a->segment == b->segment && a->rex == b->rex && a->op_size == b->op_size &&
+           a->addr_size == b->addr_size && a->has_modrm == b->has_modrm &&
+           a->is_memory == b->is_memory && a->modrm == b->modrm && a->reg == b->reg &&
+           a->rm == b->rm && a->base == b->base && a->index == b->index && a->scale == b->scale &&
+           a->rip_relative == b->rip_relative && a->displacement == b->displacement &&
+           a->immediate == b->immediate;
+}
+
+/* With only its own bytes an instruction is decoded the general way: to the same. */
+static void test_both_ways(void)
+{
+    static const uint8_t rexes[] = {0, 0x41, 0x44, 0x48, 0x4f};
+    unsigned long differ = 0, compared = 0;
+
+    for (unsigned n = 0; n < 2 * 2 * ARRAY_SIZE(rexes) << 16; n++) {
+        uint8_t bytes[15] = {0}, at = 0, rex = rexes[(n >> 18) % ARRAY_SIZE(rexes)];
+        struct insn whole, own;
+        if (n & 1u << 16)
+            bytes[at++] = 0xf0;
+        if (rex)
+            bytes[at++] = rex;
+        if (n & 1u << 17)
+            bytes[at++] = 0x0f;
+        bytes[at++] = (uint8_t)n;
+        bytes[at++] = (uint8_t)(n >> 8);
+        for (uint8_t tail = 0x83; at < sizeof(bytes); tail = (uint8_t)(tail + 0x25))
+            bytes[at++] = tail;
+        if (decode_insn(bytes, sizeof(bytes), &whole) != DECODE_OK || whole.length > 9)
+            continue;
+        compared++;
+        differ += decode_insn(bytes, whole.length, &own) != DECODE_OK || !same(&whole, &own) ||
+                  decode_insn(bytes, whole.length - 1u, &own) == DECODE_OK;
+    }
+    ok(differ == 0 && compared > 50000, "%lu of %lu instructions are decoded in two ways", differ,
+       compared);
+}
+
 int main(void)
 {
+    test_both_ways();
     for (size_t n = 0; n < ARRAY_SIZE(rows); n++)
         test_row(&rows[n]);
     test_prefixes();

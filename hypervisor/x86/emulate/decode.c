@@ -88,6 +88,8 @@ static const uint8_t two_byte[256] = {
     [0xc7] = KNOWN | MODRM, /* CMPXCHG8B */
 };
 
+typedef int32_t unaligned_int32_t __attribute__((aligned(1), may_alias));
+
 #define REX_B 1u
 #define REX_X 2u
 #define REX_R 4u
@@ -229,8 +231,60 @@ static uint8_t operand_size(const struct insn *i, uint8_t form)
     return (i->prefixes & PREFIX_OPSIZE) ? 2 : 4;
 }
 
+/*
+ * What stores to page tables and MSR accesses look like, without bounds to look after: LOCK, REX,
+ * an opcode, ModRM without SIB or RIP, a displacement, a byte. False: decode it the general way.
+ */
+#define PLAIN_MAX 10u
+
+static bool decode_plain(const uint8_t *at, struct insn *i)
+{
+    const uint8_t *start = at;
+    if (*at == 0xf0) {
+        i->prefixes = PREFIX_LOCK;
+        at++;
+    }
+    if ((*at & 0xf0) == 0x40)
+        i->rex = *at++;
+    unsigned map = *at == 0x0f ? OP_0F : 0;
+    at += map != 0;
+    uint8_t form = map ? two_byte[*at] : one_byte[*at];
+    i->opcode = (uint16_t)(map | *at++);
+    if (!(form & KNOWN) || (form & (IMM | MOFFS | REGS)))
+        return false;
+    if (form & MODRM) {
+        unsigned mod = *at >> 6, rm = *at & 7;
+        i->has_modrm = true;
+        i->modrm = *at++;
+        i->reg = (uint8_t)(insn_extension(i) | ((i->rex & REX_R) ? 8 : 0));
+        i->rm = (uint8_t)(rm | ((i->rex & REX_B) ? 8 : 0));
+        if (mod != 3) {
+            if (rm == 4 || (rm == 5 && mod == 0))
+                return false;
+            i->is_memory = true;
+            i->base = i->rm;
+        }
+        if (mod == 1) {
+            i->displacement = (int8_t)*at++;
+        } else if (mod == 2) {
+            i->displacement = *(const unaligned_int32_t *)at;
+            at += sizeof(int32_t);
+        }
+    }
+    if (form & IMM8)
+        i->immediate = (int8_t)*at++;
+    i->op_size = operand_size(i, form);
+    i->addr_size = 8;
+    i->length = (uint8_t)(at - start);
+    return true;
+}
+
 enum decode_result decode_insn(const uint8_t *bytes, size_t count, struct insn *out)
 {
+    *out = (struct insn){.base = REG_NONE, .index = REG_NONE};
+    if (count >= PLAIN_MAX && decode_plain(bytes, out))
+        return DECODE_OK;
+
     struct cursor c = {.bytes = bytes, .count = count < INSN_MAX ? count : INSN_MAX};
 
     *out = (struct insn){.base = REG_NONE, .index = REG_NONE};

@@ -36,7 +36,7 @@ static uint32_t fault_mode_bit(void)
 
 enum fetch_result fetch_insn(struct cpu_user_regs *regs, struct insn *out)
 {
-    uint8_t bytes[INSN_MAX];
+    uint8_t bytes[INSN_MAX + 1]; /* whole words are copied faster */
     size_t to_page_end = PAGE_SIZE - (regs->rip & ~PAGE_MASK);
     size_t have = 0, want = MIN(sizeof(bytes), to_page_end);
 
@@ -54,9 +54,9 @@ enum fetch_result fetch_insn(struct cpu_user_regs *regs, struct insn *out)
         enum decode_result result = decode_insn(bytes, have, out);
         if (result == DECODE_OK)
             return FETCH_OK;
-        if (result == DECODE_UNKNOWN || have == sizeof(bytes))
+        if (result == DECODE_UNKNOWN || have >= INSN_MAX)
             return FETCH_REFUSED;
-        want = sizeof(bytes);
+        want = INSN_MAX;
     }
 }
 

@@ -155,7 +155,9 @@ static void locate_bit(struct store *s, const struct insn *i)
 
 static bool find_store(struct cpu_user_regs *regs, const struct insn *i, struct store *s)
 {
-    *s = (struct store){.size = i->op_size};
+    s->size = i->op_size;
+    s->flags = s->flags_changed = 0;
+    s->equal = false;
     s->kind = (i->opcode & OP_0F) ? kind_two_byte(i) : kind_one_byte(i);
     bool string = is_string_store(s);
 
