@@ -13,9 +13,6 @@
 #include "core/log.h"
 #include "core/version.h"
 
-/* The ABI that this hypervisor speaks. */
-#define ABI_MAJOR    4
-#define ABI_MINOR    17
 #define EXTRAVERSION ".0-paravane"
 
 /* From the build: what `git describe` says, and a date that repeats for the same sources. */
@@ -51,7 +48,7 @@ long version_version(struct vcpu *v, void *arg)
 {
     (void)v;
     (void)arg;
-    return ABI_MAJOR << 16 | ABI_MINOR;
+    return ABI_VERSION;
 }
 
 long version_extraversion(struct vcpu *v, xen_extraversion_t *arg)

@@ -4,6 +4,7 @@
  * definition in asm_offsets.h.
  */
 #include "core/domain.h"
+#include "core/version.h"
 #include "x86/desc.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" ::"i"(value))
@@ -42,6 +43,8 @@ void asm_offsets(void)
     DEFINE(VCPU_syscall_address, offsetof(struct vcpu, arch.syscall_callback.address));
     DEFINE(VCPU_iomap_kernel, offsetof(struct vcpu, arch.iomap_base_kernel));
     DEFINE(VCPU_iomap_user, offsetof(struct vcpu, arch.iomap_base_user));
+
+    DEFINE(ABI_VERSION, ABI_VERSION);
 
     DEFINE(IRET_rax, offsetof(struct iret_context, rax));
     DEFINE(IRET_r11, offsetof(struct iret_context, r11));

@@ -29,6 +29,7 @@
 DEFINE_PER_CPU(struct tss, tss) __attribute__((aligned(128)));
 /* The reserved page in the direct map. */
 static DEFINE_PER_CPU(uint64_t *, gdt_page);
+DEFINE_PER_CPU(uint64_t *, desc_window);
 
 static_assert(offsetof(struct tss, io_bitmap) == 104, "the architecture's layout");
 static_assert(FLAT_RING3_CS64 == FLAT_RING3_CS32 + 16, "SYSRET: 64-bit code is 16 above 32-bit");
@@ -122,6 +123,7 @@ void desc_init_cpu(unsigned cpu)
     tss_init(&this_cpu(tss));
     gdt_fill(page, &this_cpu(tss));
     this_cpu(gdt_page) = page;
+    this_cpu(desc_window) = paging_l1_entry(window);
 
     gdt_load(window);
     __asm__ volatile("ltr %w0" ::"r"(HV_TSS));

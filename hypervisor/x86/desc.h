@@ -34,6 +34,8 @@ struct tss {
 #define TSS_IOMAP_NONE ((uint16_t)sizeof(struct tss))
 
 DECLARE_PER_CPU(struct tss, tss);
+/* The page-table entries of this CPU's window, DESC_WINDOW_PAGES of them: windows are aligned. */
+DECLARE_PER_CPU(uint64_t *, desc_window);
 
 /*
  * This CPU, once: make and load its GDT page, TSS and IDT register. The 14 pages below the reserved

@@ -23,7 +23,9 @@
 #define RFLAGS_IF 0x200
 #define RFLAGS_FIXED 0x2
 #define RFLAGS_RETURN 0x202     /* interrupts on, nothing else */
+#define RFLAGS_TF 0x100
 #define HYPERCALL_IRET 23
+#define HYPERCALL_VERSION 17
 #define VGCF_IN_SYSCALL 0x100   /* xen/arch-x86/xen-x86_64.h */
 /* What an iret may set: all but IOPL, VM, VIF, VIP; RF and AC are the guest's own affair. */
 #define IRET_RFLAGS_MASK 0x254dd5
@@ -281,6 +283,8 @@ syscall_slow:
 from_kernel:
         cmp     $HYPERCALL_IRET, %eax
         je      iret_fast
+        cmp     $HYPERCALL_VERSION, %eax
+        je      version_fast
 hypercall:
         movl    $VECTOR_SYSCALL, 4(%rsp)
         mov     SLOT(rip, error_code), %rcx
@@ -289,6 +293,46 @@ hypercall:
         sti
         mov     %rsp, %rdi
         call    hypercall_entry
+        jmp     ret_to_guest
+
+/*
+ * xen_version(XENVER_version), the hypercall that does nothing: kernels make it to have their events
+ * delivered as soon as they unmask them. No register but those that SYSCALL takes is touched, and SYSRET
+ * goes back, if the address is canonical: else it would fault in ring 0 (Intel SDM 2B, SYSRET), and what follows
+ * the last SYSCALL of the lower half is not. A guest that is being stepped goes the common way.
+ */
+version_fast:
+        test    %edi, %edi
+        jnz     hypercall
+        mov     $ABI_VERSION, %eax
+        cmpb    $0, VCPU_exit_work(%r11)
+        jne     version_work
+        mov     VCPU_info(%r11), %rcx
+        cmpb    $0, (%rcx)              /* evtchn_upcall_pending */
+        jne     version_work
+        mov     INFO(percpu_offset, error_code), %rcx
+        lea     percpu_softirq_pending(%rip), %r11
+        cmpq    $0, (%rcx, %r11)
+        jne     version_work
+        mov     SLOT(rip, error_code), %rcx
+        mov     %rcx, %r11
+        shl     $16, %r11
+        sar     $16, %r11
+        cmp     %rcx, %r11
+        jne     version_work
+        mov     SLOT(rflags, error_code), %r11
+        test    $RFLAGS_TF, %r11d
+        jnz     version_work
+        ALT_VERW_SITE
+        mov     SLOT(rsp, error_code), %rsp
+        sysretq
+
+/* Something is to be done before the guest goes on, or the frame is none for SYSRET. */
+version_work:
+        movl    $VECTOR_SYSCALL, 4(%rsp)
+        mov     SLOT(rip, error_code), %rcx
+        mov     SLOT(rflags, error_code), %r11
+        SAVE_REGS
         jmp     ret_to_guest
 
 /*

@@ -18,7 +18,9 @@
 
 /* ---- From entry.S and back ---------------------------------------------------------------- */
 
-static_assert(__HYPERVISOR_iret == 23 && VGCF_in_syscall == 0x100, "entry.S knows the numbers");
+static_assert(__HYPERVISOR_iret == 23 && VGCF_in_syscall == 0x100 &&
+                  __HYPERVISOR_xen_version == 17 && XENVER_version == 0,
+              "entry.S knows the numbers");
 
 void hypercall_entry(struct cpu_user_regs *regs)
 {

@@ -24,6 +24,7 @@
 #include "x86/dom0.h"
 #include "x86/fpu.h"
 #include "x86/irq.h"
+#include "x86/mm/segdesc.h"
 #include "x86/paging.h"
 #include "x86/panic.h"
 #include "x86/smp.h"
@@ -79,6 +80,7 @@ static void init_memory(void)
 static void init_traps(void)
 {
     desc_init_cpu(0);
+    segdesc_init_cpu();
     traps_init();
     syscall_init_cpu();
 }

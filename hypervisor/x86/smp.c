@@ -24,6 +24,7 @@
 #include "x86/desc.h"
 #include "x86/fpu.h"
 #include "x86/irq.h"
+#include "x86/mm/segdesc.h"
 #include "x86/paging.h"
 #include "x86/time.h"
 #include "x86/tlb.h"
@@ -76,6 +77,7 @@ static void ap_start(void)
     tlb_load_own(hv_cr3());
     unsigned cpu = cpu_id();
     desc_init_cpu(cpu);
+    segdesc_init_cpu();
     cpu_init();
     fpu_cpu_init();
     syscall_init_cpu();

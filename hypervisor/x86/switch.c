@@ -109,8 +109,8 @@ static void state_load(struct vcpu *v, struct domain *before)
     if (spec_ctrl.ibpb_on_switch && before != v->domain)
         wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
     *guest_regs() = v->arch.regs;
-    tables_load(v, before);
     segdesc_load(v);
+    tables_load(v, before);
     segments_load(v);
     fpu_restore(v);
     debugreg_load(v);

@@ -72,37 +72,53 @@ static uint64_t window_entry(unsigned index, mfn_t mfn)
                                    : 0;
 }
 
-/* Page `index` of the window shows `mfn` from now on, or nothing. */
-static void window_set(unsigned index, mfn_t mfn)
+/* Page `index` of the window shows `mfn` from now on, or nothing; `flush`: for the TLB, too. */
+static void window_set(unsigned index, mfn_t mfn, bool flush)
 {
-    uint64_t va = window_base() + index * PAGE_SIZE;
-    uint64_t *slot = paging_l1_entry(va);
+    uint64_t *slot = &this_cpu(desc_window)[index];
     uint64_t entry = window_entry(index, mfn);
     uint64_t old = *slot;
     if (old == entry)
         return;
-    *slot = entry;
-    if (old & PTE_PRESENT)
-        invlpg(va);
+    WRITE_ONCE(*slot, entry);
+    if (flush && (old & PTE_PRESENT))
+        invlpg(window_base() + index * PAGE_SIZE);
+}
+
+/* The pages of this CPU's window that show a guest's GDT; those behind show no descriptors. */
+static DEFINE_PER_CPU(unsigned, gdt_pages);
+
+static void window_load_gdt(const struct vcpu *v, bool flush)
+{
+    unsigned pages = DIV_ROUND_UP(v->arch.gdt_entries, GDT_PAGE_ENTRIES);
+    unsigned end = MAX(pages, this_cpu(gdt_pages));
+    for (unsigned i = 0; i < end; i++)
+        window_set(i, v->arch.gdt_frame[i], flush);
+    this_cpu(gdt_pages) = pages;
 }
 
 /* This CPU's LDT register, and perhaps its window, are not empty. */
 static DEFINE_PER_CPU(bool, ldt_loaded);
 
-static void window_load_ldt(const struct vcpu *v)
+static void window_load_ldt(const struct vcpu *v, bool flush)
 {
     this_cpu(ldt_loaded) = v->arch.ldt_entries != 0;
     for (unsigned i = 0; i < LDT_PAGES; i++)
-        window_set(16 + i, v->arch.ldt_frame[i]);
+        window_set(16 + i, v->arch.ldt_frame[i], flush);
     desc_load_ldt(v->arch.ldt_entries);
 }
 
-void segdesc_load(struct vcpu *v)
+void segdesc_load(const struct vcpu *v)
+{
+    window_load_gdt(v, false);
+    if (v->arch.ldt_entries || this_cpu(ldt_loaded))
+        window_load_ldt(v, false);
+}
+
+void segdesc_init_cpu(void)
 {
     for (unsigned i = 0; i < GDT_GUEST_PAGES; i++)
-        window_set(i, v->arch.gdt_frame[i]);
-    if (v->arch.ldt_entries || this_cpu(ldt_loaded))
-        window_load_ldt(v);
+        window_set(i, INVALID_MFN, false);
 }
 
 /* ---- GDT ------------------------------------------------------------------------------------ */
@@ -142,7 +158,7 @@ void segdesc_install_gdt(struct vcpu *v, const mfn_t *frames, unsigned count, un
     v->arch.gdt_entries = entries;
     if (v == current_vcpu()) {
         unsigned long flags = irq_save();
-        segdesc_load(v);
+        window_load_gdt(v, true);
         irq_restore(flags);
     }
     for (unsigned i = 0; i < GDT_GUEST_PAGES; i++)
@@ -176,7 +192,7 @@ static void ldt_drop_frames(struct vcpu *v)
             continue;
         v->arch.ldt_frame[i] = INVALID_MFN;
         if (v == current_vcpu())
-            window_set(16 + i, INVALID_MFN);
+            window_set(16 + i, INVALID_MFN, true);
         frame_put_both(mfn);
     }
 }
@@ -190,7 +206,7 @@ int segdesc_set_ldt(struct vcpu *v, uint64_t base, unsigned long entries)
     ldt_drop_frames(v);
     v->arch.ldt_base = base;
     v->arch.ldt_entries = (unsigned)entries;
-    window_load_ldt(v);
+    window_load_ldt(v, true);
     irq_restore(flags);
     return 0;
 }
@@ -209,7 +225,7 @@ bool segdesc_ldt_fault(struct vcpu *v, uint64_t va)
     bool taken = !mfn_eq(v->arch.ldt_frame[page], INVALID_MFN);
     if (!taken) {
         v->arch.ldt_frame[page] = mfn;
-        window_set(16 + page, mfn);
+        window_set(16 + page, mfn, true);
     }
     irq_restore(flags);
     if (taken)

@@ -29,8 +29,13 @@ void segdesc_release_gdt(const mfn_t *frames, unsigned entries);
 bool segdesc_ldt_fault(struct vcpu *v, uint64_t va);
 /* The address in the LDT of v, which is current, that `va` in this CPU's window stands for. */
 uint64_t segdesc_guest_address(const struct vcpu *v, uint64_t va);
-/* Switch this CPU's window to v's tables. Interrupts off. */
-void segdesc_load(struct vcpu *v);
+/* This CPU, once, after desc_init_cpu(): its window shows no guest's tables. */
+void segdesc_init_cpu(void);
+/*
+ * Switch this CPU's window to v's tables. Interrupts off; a load of CR3 must follow, which makes
+ * the TLB forget the tables that were there.
+ */
+void segdesc_load(const struct vcpu *v);
 /* Drop all that v holds; v is loaded nowhere. */
 void segdesc_drop(struct vcpu *v);
 
