@@ -71,13 +71,21 @@ void cap_return(struct vcpu *v);
 /* The domain's cap has changed: a new period begins, with all of its vCPUs allowed to run. */
 void cap_begin(struct domain *d);
 
+/* ---- Keeping the CPU (sched_keep.c) ---------------------------------------------------------- */
+
+/* Until when q's current keeps the CPU; in the past: it does not. */
+ns_t keep_until(const struct runqueue *q);
+/* One has woken whose turn is before that of q's current: does that keep the CPU from it? */
+bool keep_from_waker(const struct runqueue *q, ns_t when);
+/* v, which was current, leaves the CPU. */
+void keep_end(struct vcpu *v, ns_t when);
+extern ns_t sched_ratelimit; /* the longest that it is kept */
+
 /* Note that v is in `state` from `when` on (runstate.c). */
 void runstate_change(struct vcpu *v, int state, ns_t when);
 
 /* vCPUs waiting in all queues. */
 extern uint32_t sched_waiting;
-/* How long who was given a CPU keeps it from those who wake (sched_params.c). */
-extern ns_t sched_ratelimit;
 
 /* Lock the queue of the CPU that v is on or was on last. */
 struct runqueue *vcpu_lock_queue(struct vcpu *v, unsigned long *flags);

@@ -89,22 +89,12 @@ static bool precedes_current(const struct runqueue *q, const struct vcpu *v)
 }
 
 /*
- * Until when the one that runs keeps the CPU, however early another's turn is. Two that wake each
- * other, as the two ends of a device do, would else change places for each request: so the one
- * finds a batch of the other's.
- */
-static ns_t kept_until(const struct runqueue *q)
-{
-    return vcpu_is_idle(q->current) ? 0 : q->current->sched.chosen + READ_ONCE(sched_ratelimit);
-}
-
-/*
  * When schedule() must be called for the sake of `v`, who waits while another runs: it is before it
  * and waits for the end of the least time, or it waits for the end of a turn.
  */
 static ns_t turn_ends(const struct runqueue *q, const struct vcpu *v, ns_t when)
 {
-    ns_t kept = kept_until(q);
+    ns_t kept = keep_until(q);
 
     return precedes_current(q, v) && kept > when ? kept : when + SCHED_SLICE;
 }
@@ -119,7 +109,7 @@ static void start_slice(struct runqueue *q, ns_t end)
 /* Does v take the CPU at once from what runs now? */
 static bool preempts(const struct runqueue *q, const struct vcpu *v, ns_t when)
 {
-    return precedes_current(q, v) && when >= kept_until(q);
+    return precedes_current(q, v) && !keep_from_waker(q, when);
 }
 
 /* For everyone who waits here, wake an idle CPU that may take him, while there are any. */
@@ -325,7 +315,7 @@ static struct vcpu *pick(struct runqueue *q, struct vcpu *prev, bool stays, ns_t
     if (stays && yields && vtime_before(prev->sched.vtime, head->sched.vtime))
         prev->sched.vtime = head->sched.vtime; /* behind the first in the queue */
     if (stays &&
-        (vtime_before(prev->sched.vtime, head->sched.vtime) || (!yields && when < kept_until(q))))
+        (vtime_before(prev->sched.vtime, head->sched.vtime) || (!yields && when < keep_until(q))))
         return prev;
     runqueue_remove(q, head);
     return head;
@@ -334,6 +324,7 @@ static struct vcpu *pick(struct runqueue *q, struct vcpu *prev, bool stays, ns_t
 /* prev leaves the CPU, next has it. The lock is held. */
 static void hand_over(struct runqueue *q, struct vcpu *prev, struct vcpu *next, ns_t when)
 {
+    keep_end(prev, when);
     if (!vcpu_is_idle(prev)) {
         q->load -= prev->sched.weight;
         cap_return(prev);

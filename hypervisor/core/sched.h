@@ -23,11 +23,14 @@ struct sched_vcpu {
     int64_t vtime;            /* weighted run time, ns; relative to the queue's floor */
     ns_t started;             /* while it runs: up to when its time is accounted */
     ns_t chosen;              /* while it runs: since when */
+    ns_t kept_from;           /* and since when it is kept from one that woke; 0: from none */
     ns_t arrived;             /* when it came to this queue from another */
     cpumask_t affinity;       /* where it may run */
     cpumask_t soft;           /* where it rather runs, when there is a choice */
     cpumask_t unpinned; /* affinity to return to after SCHEDOP_pin_override; empty: not pinned */
     uint16_t weight;    /* 1..65535, 256 by default */
+    uint8_t unkept;     /* how often it is to give way to wakers (sched_keep.c) */
+    bool gives_way;     /* while it runs: to one that woke */
     bool queued;
     bool yielded;
     bool moving;   /* between two queues: vtime is the distance from the floor */

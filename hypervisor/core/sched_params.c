@@ -187,21 +187,6 @@ int sched_unpin(struct vcpu *v)
     return rc;
 }
 
-ns_t sched_ratelimit;
-
-int sched_set_ratelimit(uint32_t us)
-{
-    if (!sched_ratelimit_valid(us))
-        return -XEN_EINVAL;
-    WRITE_ONCE(sched_ratelimit, us * NS_PER_US); /* who runs now is measured by it at once */
-    return 0;
-}
-
-uint32_t sched_get_ratelimit(void)
-{
-    return (uint32_t)(READ_ONCE(sched_ratelimit) / NS_PER_US);
-}
-
 /* ---- For the debug key -------------------------------------------------------------------- */
 
 static void dump_vcpu(const char *what, const struct vcpu *v, int64_t floor)

@@ -4,7 +4,8 @@
  * as CPUs, for lost wake-ups and for a vCPU run by two CPUs at once.
  *
  * links: tests/unit/host.c hypervisor/core/sched.c hypervisor/core/sched_params.c
- * links: hypervisor/core/sched_cap.c hypervisor/core/runqueue.c hypervisor/core/runstate.c
+ * links: hypervisor/core/sched_cap.c hypervisor/core/sched_keep.c hypervisor/core/runqueue.c
+ * links: hypervisor/core/runstate.c
  * links: hypervisor/core/timer.c hypervisor/core/softirq.c hypervisor/core/lock.c
  * links: hypervisor/core/vcpu.c
  * libs: -pthread

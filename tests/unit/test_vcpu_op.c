@@ -5,7 +5,7 @@
  * links: tests/unit/host.c hypervisor/core/vcpu_op.c hypervisor/core/sched_op.c
  * links: hypervisor/core/domain.c hypervisor/core/vcpu.c hypervisor/core/vcpu_timer.c
  * links: hypervisor/core/sched.c hypervisor/core/sched_params.c
- * links: hypervisor/core/sched_cap.c hypervisor/core/runqueue.c
+ * links: hypervisor/core/sched_cap.c hypervisor/core/sched_keep.c hypervisor/core/runqueue.c
  * links: hypervisor/core/runstate.c hypervisor/core/timer.c hypervisor/core/softirq.c
  * links: hypervisor/core/lock.c hypervisor/core/fmt.c
  * libs: -pthread
