@@ -5,10 +5,11 @@
  * Two that wake each other, as the two ends of a device do, would change places for each request;
  * kept for sched_ratelimit, each finds a batch of the other's. But one that asks and then only
  * waits for the answer had better give way at once: the answer is there before it has gone to
- * sleep. Which of the two a vCPU is, is learnt: if, kept, it blocks before it has run as long again
- * as until then, to keep it was of no use, and the next KEEP_LEARNT times it gives way; after that
- * it is tried again. Times are compared with each other only, so that the machine's speed does not
- * matter. All under the lock of the queue.
+ * sleep. Which of the two a vCPU is, is learnt: if, kept, it blocks before it has run two fifths as
+ * long again as until then, to keep it was of no use, and the next KEEP_LEARNT times it gives way;
+ * after that it is tried again. Times are compared with each other only, so that the machine's
+ * speed does not matter; the fraction was found by measuring single requests and streams
+ * (docs/PERFORMANCE.md). All under the lock of the queue.
  */
 #include "core/lib.h"
 #include "core/runqueue.h"
@@ -46,7 +47,7 @@ void keep_end(struct vcpu *v, ns_t when)
 {
     ns_t from = v->sched.kept_from;
 
-    if (from != 0 && !vcpu_runnable(v) && when - from < from - v->sched.chosen)
+    if (from != 0 && !vcpu_runnable(v) && (when - from) * 5 < (from - v->sched.chosen) * 2)
         v->sched.unkept = KEEP_LEARNT;
     v->sched.kept_from = 0;
     v->sched.gives_way = false;

@@ -58,10 +58,13 @@ static const struct verb verbs[] = {
     {"vcpu-pin", "DOMAIN VCPU|all CPUS|-", "choose the CPUs that a vCPU may run on",
      "  -f, --force          accepted for xl's sake: the hypervisor pins no vCPU for good\n",
      verb_vcpu_pin},
-    {"sched", "", "list or set guests' shares of the CPUs",
+    {"sched", "", "list or set guests' shares of the CPUs, or the scheduler's own setting",
      "  -d, --domain=DOMAIN  of this one only\n"
      "  -w, --weight=NUMBER  its share beside others' (256 is usual)\n"
-     "  -c, --cap=PERCENT    the most it gets, in hundredths of a CPU; 0: no limit\n",
+     "  -c, --cap=PERCENT    the most it gets, in hundredths of a CPU; 0: no limit\n"
+     "  -s, --schedparam     the scheduler's setting instead\n"
+     "  -r, --ratelimit_us=N with -s: set it: how long a vCPU keeps a CPU from those that\n"
+     "                       wake, 100 to 500000 us; 0: not at all\n",
      verb_sched},
     {"mem-set", "DOMAIN SIZE", "let a guest grow or shrink to a size (MiB, or 1g, 512m, 4096k)", "",
      verb_mem_set},

@@ -209,34 +209,62 @@ int verb_vcpu_pin(struct pvctl *p, int argc, char **argv)
 
 struct share_options {
     const char *domain;
-    uint64_t weight, cap;
-    bool set_weight, set_cap;
+    uint64_t weight, cap, ratelimit_us;
+    bool set_weight, set_cap, parameters, set_ratelimit;
 };
+
+/* What is wrong with the options together; NULL: nothing. */
+static const char *share_options_fault(const struct share_options *o)
+{
+    bool share = o->domain != NULL || o->set_weight || o->set_cap;
+
+    if (o->set_ratelimit && !o->parameters)
+        return "a rate limit is the scheduler's, not a guest's: -s -r N sets it";
+    if (o->parameters && share)
+        return "-s is about the scheduler, -d, -w and -c are about a guest: give one or the other";
+    if ((o->set_weight || o->set_cap) && o->domain == NULL)
+        return "whose weight or cap? -d DOMAIN says it";
+    return NULL;
+}
+
+/* The value of option c; what is wrong with it, or NULL. */
+static const char *read_share_value(int c, struct share_options *o)
+{
+    if (c == 'w' && !parse_number(optarg, 1, UINT16_MAX, &o->weight))
+        return "%s: a weight is from 1 to 65535";
+    if (c == 'c' && !parse_number(optarg, 0, 100 * GUEST_MAX_VCPUS, &o->cap))
+        return "%s: a cap is a percentage, 100 for a whole CPU; 0: none";
+    if (c == 'r' && !(parse_number(optarg, 0, XEN_SYSCTL_SCHED_RATELIMIT_MAX, &o->ratelimit_us) &&
+                      (o->ratelimit_us == 0 || o->ratelimit_us >= XEN_SYSCTL_SCHED_RATELIMIT_MIN)))
+        return "%s: a rate limit is from 100 to 500000 us; 0: none";
+    return NULL;
+}
 
 static bool read_share_options(struct pvctl *p, int argc, char **argv, struct share_options *o)
 {
-    static const struct option longs[] = {{"domain", required_argument, NULL, 'd'},
-                                          {"weight", required_argument, NULL, 'w'},
-                                          {"cap", required_argument, NULL, 'c'},
-                                          COMMON_OPTIONS};
+    static const struct option longs[] = {
+        {"domain", required_argument, NULL, 'd'},       {"weight", required_argument, NULL, 'w'},
+        {"cap", required_argument, NULL, 'c'},          {"schedparam", no_argument, NULL, 's'},
+        {"ratelimit_us", required_argument, NULL, 'r'}, COMMON_OPTIONS};
+    const char *fault;
     int c;
 
-    while ((c = next_option(p, argc, argv, "d:w:c:", longs)) != -1) {
+    while ((c = next_option(p, argc, argv, "d:w:c:sr:", longs)) != -1) {
         if (c == 'd')
             o->domain = optarg;
         o->set_weight |= c == 'w';
         o->set_cap |= c == 'c';
-        if ((c == 'w' && !parse_number(optarg, 1, UINT16_MAX, &o->weight)) ||
-            (c == 'c' && !parse_number(optarg, 0, 100 * GUEST_MAX_VCPUS, &o->cap))) {
-            misused(p,
-                    c == 'w' ? "%s: a weight is from 1 to 65535"
-                             : "%s: a cap is a percentage, 100 for a whole CPU; 0: none",
-                    optarg);
+        o->parameters |= c == 's';
+        o->set_ratelimit |= c == 'r';
+        fault = read_share_value(c, o);
+        if (fault != NULL) {
+            misused(p, fault, optarg);
             return false;
         }
     }
-    if ((o->set_weight || o->set_cap) && o->domain == NULL) {
-        misused(p, "whose weight or cap? -d DOMAIN says it");
+    fault = share_options_fault(o);
+    if (fault != NULL) {
+        misused(p, "%s", fault);
         return false;
     }
     return arguments_good(p, argc, 0, 0);
@@ -303,6 +331,28 @@ static int list_shares(struct pvctl *p, const struct share_options *o, uint32_t 
     return status;
 }
 
+static int set_or_show_parameters(struct pvctl *p, const struct share_options *o)
+{
+    struct xen_sysctl_credit2_schedule schedule = {.ratelimit_us = (uint32_t)o->ratelimit_us};
+
+    if (o->set_ratelimit) {
+        if (xc_sched_credit2_params_set(p->xch, 0, &schedule))
+            return failed(p, "the scheduler refuses a rate limit of %u us: %s",
+                          schedule.ratelimit_us, strerror(errno));
+        return 0;
+    }
+    if (xc_sched_credit2_params_get(p->xch, 0, &schedule))
+        return failed(p, "the scheduler's setting cannot be read: %s", strerror(errno));
+    if (!p->json) {
+        printf("Rate limit: %u us\n", schedule.ratelimit_us);
+        return 0;
+    }
+    struct json_object *object = json_object_new_object();
+
+    json_add_number(object, "ratelimit_us", schedule.ratelimit_us);
+    return print_json(p, object);
+}
+
 int verb_sched(struct pvctl *p, int argc, char **argv)
 {
     struct share_options o = {.domain = NULL};
@@ -312,6 +362,8 @@ int verb_sched(struct pvctl *p, int argc, char **argv)
         return STATUS_USAGE;
     if (!need_xc(p))
         return STATUS_FAILED;
+    if (o.parameters)
+        return set_or_show_parameters(p, &o);
     try_store(p);
     if (o.domain != NULL && !find_domain(p, o.domain, &domid))
         return STATUS_FAILED;
