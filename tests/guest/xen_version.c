@@ -8,8 +8,11 @@
  *
  *   test: vcpus=1
  */
+#include <pv/event.h>
 #include <pv/hypercall.h>
+#include <pv/memory.h>
 #include <pv/start.h>
+#include <pv/trap.h>
 
 #include "machine.h"
 #include "tap.h"
@@ -164,6 +167,106 @@ static void test_errors(void)
                  missing[i]);
 }
 
+/* ---- The null hypercall --------------------------------------------------------------------- */
+
+/*
+ * XENVER_version is also what a kernel calls to have waiting events delivered, and has a way of its
+ * own through the hypervisor: what the common way takes care of must not be missing there.
+ */
+static unsigned events;
+
+static void count_event(evtchn_port_t port, void *data)
+{
+    (void)port, (void)data;
+    events++;
+}
+
+static void test_events_come(void)
+{
+    volatile uint8_t *mask = &shared_info->vcpu_info[0].evtchn_upcall_mask;
+    evtchn_port_t port = (evtchn_port_t)event_bind_ipi(0, count_event, NULL);
+
+    for (unsigned i = 1; i <= 3; i++) {
+        *mask = 1;
+        event_send(port);
+        HYPERVISOR_xen_version(XENVER_version, NULL);
+        is(events, i - 1, "an event waits while they are masked");
+        *mask = 0;
+        HYPERVISOR_xen_version(XENVER_version, NULL);
+        is(events, i, "the next hypercall brings it");
+    }
+    event_close(port);
+}
+
+static unsigned long registers_kept(void *argument)
+{
+    register unsigned long r8 __asm__("r8") = 8, r9 __asm__("r9") = 9, r10 __asm__("r10") = 10;
+    unsigned long rsi = 1, rdx = 2, rbx = 3, rax = __HYPERVISOR_xen_version;
+
+    (void)argument;
+    __asm__ volatile("syscall"
+                     : "+a"(rax), "+S"(rsi), "+d"(rdx), "+b"(rbx), "+r"(r8), "+r"(r9), "+r"(r10)
+                     : "D"(0ul)
+                     : "rcx", "r11", "memory");
+    return rsi == 1 && rdx == 2 && rbx == 3 && r8 == 8 && r9 == 9 && r10 == 10 ? rax : 0;
+}
+
+static unsigned long stepped(void *argument)
+{
+    (void)argument;
+    __asm__ volatile("pushfq\n"
+                     "orl $0x100, (%%rsp)\n"
+                     "popfq\n"
+                     "syscall\n"
+                     "nop\n"
+                     :
+                     : "a"(__HYPERVISOR_xen_version), "D"(0ul)
+                     : "rcx", "r11", "cc", "memory");
+    return 0;
+}
+
+#define LOW_HALF_END 0x800000000000ul
+
+/* SYSCALL in the last two bytes of the low half: what follows it is no address to go back to. */
+static unsigned long at_the_edge(void *argument)
+{
+    __asm__ volatile("jmp *%0"
+                     :
+                     : "r"(argument), "a"(__HYPERVISOR_xen_version), "D"(0ul)
+                     : "rcx", "r11", "memory");
+    return 0;
+}
+
+static void test_edge(void)
+{
+    static const uint8_t code[] = {0x0f, 0x05};
+    uint8_t *page = page_alloc();
+    void *last = (void *)(LOW_HALF_END - PAGE_SIZE);
+    struct trap_result result;
+
+    memcpy(page + PAGE_SIZE - sizeof(code), code, sizeof(code));
+    if (!ok(tables_make(last, 1) == 0 &&
+                pte_set(last,
+                        pte_make(virt_to_mfn(page), PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D)) == 0,
+            "the last page of the low half is mapped"))
+        return;
+    result = trap_catch(at_the_edge, (void *)(LOW_HALF_END - sizeof(code)));
+    ok(result.vector == TRAP_GP || result.vector == TRAP_PF,
+       "there the null hypercall ends in an exception of the guest's (%d)", result.vector);
+    is(result.rip, LOW_HALF_END, "behind it");
+    pte_set(last, 0);
+    page_free(page);
+}
+
+static void test_null(void)
+{
+    test_events_come();
+    is(registers_kept(NULL), 4 << 16 | 17, "all registers but RAX, RCX and R11 are kept");
+    is(trap_catch(stepped, NULL).vector, TRAP_DB, "a step over it is a step");
+    HYPERVISOR_set_debugreg(6, 0);
+    test_edge();
+}
+
 int main(void)
 {
     test_numbers();
@@ -171,5 +274,6 @@ int main(void)
     test_structures();
     test_build_id();
     test_errors();
+    test_null();
     return done();
 }
