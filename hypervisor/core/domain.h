@@ -50,6 +50,9 @@ struct vcpu {
 
     bool nmi_pending, mce_pending;
 
+    const struct hypercall_args *hypercall_args; /* of the hypercall it makes; hypercall.c's */
+    struct multicall_entry *multicall;           /* the entry of a multicall that is made; NULL */
+
     struct sched_vcpu sched;
     struct evtchn_vcpu evtchn;
     struct arch_vcpu arch;

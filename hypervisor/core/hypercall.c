@@ -12,16 +12,9 @@
 #include "core/percpu.h"
 #include "core/softirq.h"
 
-/* What this CPU is carrying out. */
-struct hypercall_context {
-    const struct hypercall_args *args;
-    struct multicall_entry *entry; /* inside a multicall: the entry at work */
-};
-static DEFINE_PER_CPU(struct hypercall_context, context);
-
 const struct hypercall_args *hypercall_current_args(void)
 {
-    return this_cpu(context).args;
+    return current_vcpu()->hypercall_args;
 }
 
 /* ---- The handlers, declared by the table -------------------------------------------------- */
@@ -177,21 +170,30 @@ static long call_CONTROL(unsigned nr, struct vcpu *v, struct hypercall_args *a)
 
 /* ---- Hypercalls --------------------------------------------------------------------------- */
 
-struct hypercall {
-    const char *name;
-    long (*direct)(struct vcpu *v, struct hypercall_args *a);
-    long (*by_command)(unsigned nr, struct vcpu *v, struct hypercall_args *a);
-    uint8_t nargs;
-};
+#define CALL_DIRECT(name)
+#define CALL_BY_COMMAND(style, name)                                                               \
+    static long hc_##name(struct vcpu *v, struct hypercall_args *a)                                \
+    {                                                                                              \
+        return call_##style(__HYPERVISOR_##name, v, a);                                            \
+    }
+#define CALL_SUBOPS(name)                        CALL_BY_COMMAND(SUBOPS, name)
+#define CALL_VCPUOPS(name)                       CALL_BY_COMMAND(VCPUOPS, name)
+#define CALL_CONTROL(name)                       CALL_BY_COMMAND(CONTROL, name)
+#define HYPERCALL(name, nargs, style, args, doc) CALL_##style(name)
+#define SUBOP(hypercall, command, handler, type, direction, doc)
+#include "core/hypercalls.def"
+#undef HYPERCALL
+#undef SUBOP
 
-#define ROW_DIRECT(name)  .direct = hc_##name
-#define ROW_SUBOPS(name)  .by_command = call_SUBOPS
-#define ROW_VCPUOPS(name) .by_command = call_VCPUOPS
-#define ROW_CONTROL(name) .by_command = call_CONTROL
+struct hypercall {
+    long (*handler)(struct vcpu *v, struct hypercall_args *a);
+    uint32_t nargs;
+    const char *name;
+};
 
 static const struct hypercall hypercalls[NR_HYPERCALLS] = {
 #define HYPERCALL(call, args_, style, what, doc)                                                   \
-    [__HYPERVISOR_##call] = {.name = #call, .nargs = args_, ROW_##style(call)},
+    [__HYPERVISOR_##call] = {.handler = hc_##call, .nargs = (args_), .name = #call},
 #define SUBOP(hypercall, command, handler, type, direction, doc)
 #include "core/hypercalls.def"
 #undef HYPERCALL
@@ -203,17 +205,18 @@ const char *hypercall_name(unsigned nr)
     return nr < NR_HYPERCALLS && hypercalls[nr].name ? hypercalls[nr].name : "unknown";
 }
 
-static long hypercall_call(uint64_t nr, struct vcpu *v, struct hypercall_args *args)
+static long hypercall_call(struct vcpu *v, uint64_t nr, struct hypercall_args *args)
 {
     if (nr >= NR_HYPERCALLS)
         return -XEN_ENOSYS;
     nr = array_index_nospec(nr, NR_HYPERCALLS);
-    const struct hypercall *h = &hypercalls[nr];
-    this_cpu(context).args = args;
-    if (!h->direct && !h->by_command)
+    v->hypercall_args = args;
+    if (hypercalls[nr].handler == NULL)
         return -XEN_ENOSYS;
-    long rc = h->direct ? h->direct(v, args) : h->by_command((unsigned)nr, v, args);
-    return rc == HC_AGAIN ? hypercall_continue((unsigned)nr, h->nargs, args->arg) : rc;
+    long rc = hypercalls[nr].handler(v, args);
+    if (unlikely(rc == HC_AGAIN))
+        return hypercall_continue((unsigned)nr, hypercalls[nr].nargs, args->arg);
+    return rc;
 }
 
 /*
@@ -235,17 +238,17 @@ static void poison_stack(void)
 }
 #endif
 
-long hypercall_dispatch(uint64_t nr, struct hypercall_args *args)
+long hypercall_dispatch(struct vcpu *v, uint64_t nr, struct hypercall_args *args)
 {
     poison_stack();
-    long rc = hypercall_call(nr, current_vcpu(), args);
+    long rc = hypercall_call(v, nr, args);
     lock_assert_none();
     return rc;
 }
 
 long hypercall_continue(unsigned nr, unsigned nargs, const uint64_t *args)
 {
-    struct multicall_entry *entry = this_cpu(context).entry;
+    struct multicall_entry *entry = current_vcpu()->multicall;
     if (entry == NULL) {
         arch_hypercall_rewind(nr, nargs, args);
     } else {
@@ -258,24 +261,31 @@ long hypercall_continue(unsigned nr, unsigned nargs, const uint64_t *args)
 
 /* ---- Multicalls --------------------------------------------------------------------------- */
 
-static_assert(sizeof(struct hypercall_args) == sizeof(((struct multicall_entry *)NULL)->args),
-              "a multicall entry's arguments are passed as they are");
+/* An entry's arguments are passed as they are. */
+union multicall {
+    struct multicall_entry entry;
+    struct {
+        uint64_t op, result;
+        struct hypercall_args args;
+    };
+};
+static_assert(sizeof(union multicall) == sizeof(struct multicall_entry) &&
+                  offsetof(union multicall, args) == offsetof(struct multicall_entry, args),
+              "the same entry");
 
 /*
  * One entry: 0 when it is done and its result is written; -XEN_ERESTART when it must be made again.
  */
 static int multicall_one(struct vcpu *v, vaddr_t at)
 {
-    struct multicall_entry entry;
-    if (guest_read(&entry, at))
+    union multicall m;
+    if (guest_read(&m, at))
         return -XEN_EFAULT;
-    struct hypercall_args args;
-    memcpy(args.arg, entry.args, sizeof(args));
-    this_cpu(context).entry = &entry;
-    long rc = entry.op == __HYPERVISOR_multicall ? -XEN_EINVAL : hypercall_call(entry.op, v, &args);
-    this_cpu(context).entry = NULL;
+    v->multicall = &m.entry;
+    long rc = m.op == __HYPERVISOR_multicall ? -XEN_EINVAL : hypercall_call(v, m.op, &m.args);
+    v->multicall = NULL;
     if (rc == HC_REWOUND)
-        return guest_write(at, &entry) ? -XEN_EFAULT : -XEN_ERESTART;
+        return guest_write(at, &m) ? -XEN_EFAULT : -XEN_ERESTART;
     vaddr_t result = VADDR(at.v + offsetof(struct multicall_entry, result));
     return guest_write(result, &rc) ? -XEN_EFAULT : 0;
 }

@@ -35,8 +35,11 @@ struct hypercall_args {
 
 /* Once, at boot: index the table. */
 void hypercall_init(void);
-/* The entry path's call. Any number; HC_REWOUND: the caller's registers are as they must be. */
-long hypercall_dispatch(uint64_t nr, struct hypercall_args *args);
+/*
+ * The entry path's call, by the current vCPU `v`. Any number; HC_REWOUND: the caller's registers are
+ * as they must be.
+ */
+long hypercall_dispatch(struct vcpu *v, uint64_t nr, struct hypercall_args *args);
 #define HC_REWOUND INT64_MIN
 
 const char *hypercall_name(unsigned nr);

@@ -126,7 +126,7 @@ void lock_break_all(void)
     WRITE_ONCE(broken, true);
 }
 
-static void acquire(struct spinlock *l)
+static inline void acquire(struct spinlock *l)
 {
     uint16_t ticket = atomic_fetch_add(&l->next, 1);
     unsigned spins = 0;

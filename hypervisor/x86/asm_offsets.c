@@ -4,8 +4,10 @@
  * definition in asm_offsets.h.
  */
 #include "core/domain.h"
+#include "core/hypercall.h"
 #include "core/version.h"
 #include "x86/desc.h"
+#include "x86/x86.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" ::"i"(value))
 #define REG(name, field)    DEFINE(REGS_##name, offsetof(struct cpu_user_regs, field))
@@ -45,6 +47,9 @@ void asm_offsets(void)
     DEFINE(VCPU_iomap_user, offsetof(struct vcpu, arch.iomap_base_user));
 
     DEFINE(ABI_VERSION, ABI_VERSION);
+    DEFINE(HC_REWOUND, HC_REWOUND);
+    DEFINE(HYPERCALL_ARGS_sizeof, sizeof(struct hypercall_args));
+    DEFINE(MSR_SHADOW_GS_BASE, MSR_SHADOW_GS_BASE);
 
     DEFINE(IRET_rax, offsetof(struct iret_context, rax));
     DEFINE(IRET_r11, offsetof(struct iret_context, r11));

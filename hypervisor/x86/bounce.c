@@ -25,15 +25,21 @@ void guest_mode_toggle(struct vcpu *v)
     cpu_info()->mode_switches++;
 }
 
+void bounce_update_stack(struct vcpu *v)
+{
+    /* Seven words, below an aligned address. */
+    v->arch.entry_frame = (v->arch.kernel_sp & ~15ull) - 7 * sizeof(uint64_t);
+    v->arch.fast_entry = v->arch.fast_entry_wanted &&
+                         guest_range_ok(VADDR(v->arch.entry_frame), 7 * sizeof(uint64_t));
+}
+
 void bounce_update_fast_entry(struct vcpu *v)
 {
     bool iopl_in_frames = v->domain->vm_assist & (1ul << VMASST_TYPE_architectural_iopl);
-    /* Seven words, below an aligned address; the stack was checked when it was set. */
-    v->arch.entry_frame = (v->arch.kernel_sp & ~15ull) - 7 * sizeof(uint64_t);
-    v->arch.fast_entry = v->arch.syscall_callback.address != 0 &&
-                         v->arch.syscall_callback.disables_events && !iopl_in_frames &&
-                         v->arch.cr3_user != 0 && !v->arch.nmi_blocked &&
-                         guest_range_ok(VADDR(v->arch.entry_frame), 7 * sizeof(uint64_t));
+    v->arch.fast_entry_wanted = v->arch.syscall_callback.address != 0 &&
+                                v->arch.syscall_callback.disables_events && !iopl_in_frames &&
+                                v->arch.cr3_user != 0 && !v->arch.nmi_blocked;
+    bounce_update_stack(v);
 }
 
 /* RFLAGS as the guest is to see them: IF says whether events are on, IOPL is the virtual one. */

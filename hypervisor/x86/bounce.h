@@ -19,7 +19,9 @@ void bounce_to_kernel(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t err
 
 /* Change between kernel and user mode: page table, GS base, I/O bitmap. Interrupts off. */
 void guest_mode_toggle(struct vcpu *v);
-/* After a change of the callbacks, the kernel stack, the user page table or the VM assists. */
+/* After a change of the callbacks, the VM assists, or whether there is a user page table. */
 void bounce_update_fast_entry(struct vcpu *v);
+/* After a change of the kernel stack alone. */
+void bounce_update_stack(struct vcpu *v);
 
 #endif

@@ -24,6 +24,8 @@
 #define RFLAGS_FIXED 0x2
 #define RFLAGS_RETURN 0x202     /* interrupts on, nothing else */
 #define RFLAGS_TF 0x100
+#define RFLAGS_RF 0x10000
+#define OPCODE_RDMSR 0x320f
 #define HYPERCALL_IRET 23
 #define HYPERCALL_VERSION 17
 #define VGCF_IN_SYSCALL 0x100   /* xen/arch-x86/xen-x86_64.h */
@@ -86,6 +88,8 @@
         jmp     entry_debug
         .elseif \vector == 2 || \vector == 8 || \vector == 18
         jmp     entry_paranoid
+        .elseif \vector == 13
+        jmp     entry_protection
         .else
         jmp     entry_trap
         .endif
@@ -112,6 +116,49 @@ entry_trap:
         RESTORE_REGS
         add     $8, %rsp
         iretq
+
+/*
+ * #GP. Kernels read the base of the user's GS at each switch of tasks; that one RDMSR is answered here, all else
+ * is C's. What was executed is read again: another vCPU may have changed it since, and then this is none.
+ */
+entry_protection:
+        cmp     $MSR_SHADOW_GS_BASE, %ecx
+        jne     entry_trap
+        cmpw    $0, (%rsp)              /* the error code */
+        jne     entry_trap
+        cmpw    $FLAT_CS64, SLOT(cs, error_code) /* the 64-bit code segment of a guest */
+        jne     entry_trap
+        sub     $(REGS_error_code - REGS_rax), %rsp
+        mov     %rax, (%rsp)
+        mov     INFO(current, rax), %rax
+        cmpb    $0, VCPU_in_kernel(%rax)
+        je      protection_other
+        testl   $RFLAGS_TF, SLOT(rflags, rax)
+        jnz     protection_other
+        movabs  $HV_VIRT_END, %rax
+        cmp     %rax, SLOT(rip, rax)
+        jb      protection_other
+        mov     SLOT(rip, rax), %rax
+        ALLOW_GUEST_ACCESS
+1:      cmpw    $OPCODE_RDMSR, (%rax)
+2:      FORBID_GUEST_ACCESS
+        EXTABLE 1b, 2b, protection_forbid
+        jne     protection_other
+        rdmsr                           /* the upper halves become 0, as the guest expects */
+        addq    $2, SLOT(rip, rax)
+        andl    $~RFLAGS_RF, SLOT(rflags, rax)
+        ALT_VERW_SITE
+        add     $(REGS_rip - REGS_rax), %rsp
+        .globl  guest_iretq_rdmsr
+guest_iretq_rdmsr:
+        iretq
+
+protection_forbid:
+        FORBID_GUEST_ACCESS
+protection_other:
+        mov     (%rsp), %rax
+        add     $(REGS_error_code - REGS_rax), %rsp
+        jmp     entry_trap
 
 /*
  * A debug trap, on a stack of its own: the hypervisor may be at its first instruction, on the guest's
@@ -287,12 +334,24 @@ from_kernel:
         je      version_fast
 hypercall:
         movl    $VECTOR_SYSCALL, 4(%rsp)
-        mov     SLOT(rip, error_code), %rcx
         mov     SLOT(rflags, error_code), %r11
         SAVE_REGS
         sti
-        mov     %rsp, %rdi
-        call    hypercall_entry
+        push    %r9
+        push    %r8
+        push    %r10
+        push    %rdx
+        push    %rsi
+        push    %rdi
+        mov     (CPUINFO_current + HYPERCALL_ARGS_sizeof)(%rsp), %rdi
+        mov     %rax, %rsi
+        mov     %rsp, %rdx              /* what was pushed is a struct hypercall_args */
+        call    hypercall_dispatch
+        add     $HYPERCALL_ARGS_sizeof, %rsp
+        movabs  $HC_REWOUND, %rdx
+        cmp     %rdx, %rax
+        je      ret_to_guest
+        mov     %rax, REGS_rax(%rsp)
         jmp     ret_to_guest
 
 /*

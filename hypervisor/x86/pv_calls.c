@@ -22,15 +22,6 @@ static_assert(__HYPERVISOR_iret == 23 && VGCF_in_syscall == 0x100 &&
                   __HYPERVISOR_xen_version == 17 && XENVER_version == 0,
               "entry.S knows the numbers");
 
-void hypercall_entry(struct cpu_user_regs *regs)
-{
-    struct hypercall_args args = {
-        .arg = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9}};
-    long rc = hypercall_dispatch(regs->rax, &args);
-    if (rc != HC_REWOUND)
-        regs->rax = (uint64_t)rc;
-}
-
 void arch_hypercall_rewind(unsigned nr, unsigned nargs, const uint64_t *args)
 {
     struct cpu_user_regs *regs = guest_regs();
@@ -200,7 +191,7 @@ int pv_set_kernel_stack(struct vcpu *v, uint64_t ss, uint64_t sp)
 {
     v->arch.kernel_ss = (uint16_t)(ss | 3);
     v->arch.kernel_sp = sp;
-    bounce_update_fast_entry(v);
+    bounce_update_stack(v);
     return 0;
 }
 

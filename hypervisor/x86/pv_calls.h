@@ -7,8 +7,6 @@
 
 struct vcpu;
 
-/* Called by entry.S, interrupts on. */
-void hypercall_entry(struct cpu_user_regs *regs);
 /* Write the stubs of a hypercall page. */
 void hypercall_page_fill(uint8_t *page);
 /* The guest's write to the hypercall-page MSR. 0 or a negative error. */

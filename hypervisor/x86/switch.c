@@ -28,6 +28,13 @@
 
 static DEFINE_PER_CPU(struct vcpu *, loaded);
 
+/* Registers as entry.S keeps them: what comes after SS is not in use. */
+static void regs_copy(struct cpu_user_regs *to, const struct cpu_user_regs *from)
+{
+    size_t words = offsetof(struct cpu_user_regs, es) / sizeof(uint64_t);
+    __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words)::"memory");
+}
+
 void reset_stack_to_idle(void) noreturn_fn; /* entry.S */
 
 /* ---- Segments -------------------------------------------------------------------------------- */
@@ -86,7 +93,7 @@ static void state_save(void)
     struct vcpu *v = this_cpu(loaded);
     if (v == NULL)
         return;
-    v->arch.regs = *guest_regs();
+    regs_copy(&v->arch.regs, guest_regs());
     segments_save(v);
     fpu_save(v);
     debugreg_save(v);
@@ -108,7 +115,7 @@ static void state_load(struct vcpu *v, struct domain *before)
 {
     if (spec_ctrl.ibpb_on_switch && before != v->domain)
         wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
-    *guest_regs() = v->arch.regs;
+    regs_copy(guest_regs(), &v->arch.regs);
     segdesc_load(v);
     tables_load(v, before);
     segments_load(v);

@@ -65,11 +65,12 @@ void pv_inject_page_fault(uint32_t error_code, uint64_t cr2)
 
 /* ---- Faults of the hypervisor itself -------------------------------------------------------- */
 
-extern const char guest_iretq[], guest_iretq_end[], guest_iretq_fast[];
+extern const char guest_iretq[], guest_iretq_end[], guest_iretq_fast[], guest_iretq_rdmsr[];
 
 static bool at_guest_iretq(uint64_t rip)
 {
-    return rip == (uint64_t)guest_iretq || rip == (uint64_t)guest_iretq_fast;
+    return rip == (uint64_t)guest_iretq || rip == (uint64_t)guest_iretq_fast ||
+           rip == (uint64_t)guest_iretq_rdmsr;
 }
 
 static bool in_descriptor_windows(uint64_t va)

@@ -28,10 +28,51 @@ static size_t copy_catching(void *dst, const void *src, size_t n)
     return words;
 }
 
+/*
+ * One word, which most copies are, in one access. What faults is left to copy_catching(), which
+ * finds the byte.
+ */
+static bool get_word(uint64_t *dst, const uint64_t *src)
+{
+    uint64_t word;
+
+    guest_access_begin();
+    __asm__ goto("1: movq %1, %0\n"
+                 "2:\n" EXTABLE_ASM("1b", "2b", "%l[fault]")
+                 : "=r"(word)
+                 : "m"(*src)
+                 :
+                 : fault);
+    guest_access_end();
+    *dst = word;
+    return true;
+fault:
+    guest_access_end();
+    return false;
+}
+
+static bool put_word(uint64_t *dst, uint64_t word)
+{
+    guest_access_begin();
+    __asm__ goto("1: movq %1, %0\n"
+                 "2:\n" EXTABLE_ASM("1b", "2b", "%l[fault]")
+                 :
+                 : "m"(*dst), "r"(word)
+                 : "memory"
+                 : fault);
+    guest_access_end();
+    return true;
+fault:
+    guest_access_end();
+    return false;
+}
+
 size_t guest_copy_in(void *dst, vaddr_t src, size_t n)
 {
     if (!guest_range_ok(src, n))
         return n;
+    if (n == sizeof(uint64_t) && get_word(dst, (const uint64_t *)src.v))
+        return 0;
     return copy_catching(dst, (const void *)src.v, n);
 }
 
@@ -39,5 +80,7 @@ size_t guest_copy_out(vaddr_t dst, const void *src, size_t n)
 {
     if (!guest_range_ok(dst, n))
         return n;
+    if (n == sizeof(uint64_t) && put_word((uint64_t *)dst.v, *(const uint64_t *)src))
+        return 0;
     return copy_catching((void *)dst.v, src, n);
 }

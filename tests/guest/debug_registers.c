@@ -216,6 +216,23 @@ static unsigned long emulated_step(void *argument)
     return 0;
 }
 
+extern const char rdmsr_stepped[];
+
+static unsigned long rdmsr_step(void *argument)
+{
+    (void)argument;
+    __asm__ volatile("mov $0xc0000102, %%ecx\n" /* user mode's GS base */
+                     "pushfq\n"
+                     "orl $0x100, (%%rsp)\n"
+                     "popfq\n"
+                     "rdmsr\n"
+                     "rdmsr_stepped: nop\n"
+                     :
+                     :
+                     : "rax", "rcx", "rdx", "cc", "memory");
+    return 0;
+}
+
 static void test_single_step(void)
 {
     is(trap_catch(set_trap_flag, NULL).vector, TRAP_DB, "TF stops after an instruction");
@@ -223,6 +240,10 @@ static void test_single_step(void)
     clear();
     is(HYPERVISOR_get_debugreg(6) & DR6_BS, 0, "until that is cleared");
     is(trap_catch(emulated_step, NULL).vector, TRAP_DB, "an emulated instruction is a step, too");
+    clear();
+    struct trap_result r = trap_catch(rdmsr_step, NULL);
+    is(r.vector, TRAP_DB, "so is RDMSR");
+    is(r.rip, rdmsr_stepped, "behind it");
     clear();
     if (under_tcg())
         skip(1, "QEMU does not know the instruction F1");

@@ -16,15 +16,17 @@
 #include <pv/memory.h>
 #include <pv/smp.h>
 #include <pv/trap.h>
+#include <string.h>
 
 #include "machine.h"
 #include "tap.h"
 #include "user.h"
 
-extern const char user_bases[], user_selector[], user_load[];
+extern const char user_bases[], user_selector[], user_load[], user_rdmsr[];
 __asm__(".pushsection .text.user, \"ax\"\n"
         ".balign 4096\n"
-        ".globl user_code, user_code_end, user_bases, user_selector, user_load\n"
+        ".globl user_code, user_code_end, user_bases, user_selector, user_load, "
+        "user_rdmsr\n"
         "user_code:\n"
         "user_bases: mov %fs:0, %rax\n"
         "   mov %gs:0, %rbx\n"
@@ -32,6 +34,8 @@ __asm__(".pushsection .text.user, \"ax\"\n"
         "user_selector: mov %gs, %eax\n"
         "   ud2\n"
         "user_load: mov %ecx, %gs\n"
+        "   ud2\n"
+        "user_rdmsr: rdmsr\n"
         "   ud2\n"
         "user_code_end:\n"
         ".popsection\n");
@@ -125,6 +129,57 @@ static void test_gs_user(void)
     is(frame.rbx, 0xf5f5, "WRMSR sets it, too");
 }
 
+/* What an instruction did to the registers. */
+struct registers {
+    uint64_t rax, rcx, rdx, rflags;
+};
+
+#define EXECUTE(instruction, rcx_)                                                                 \
+    ({                                                                                             \
+        struct registers r_ = {.rax = ~0ul, .rcx = (rcx_), .rdx = ~0ul};                           \
+        __asm__ volatile("stc\n" instruction "\n"                                                  \
+                         "pushfq\n"                                                                \
+                         "popq %3\n"                                                               \
+                         : "+a"(r_.rax), "+c"(r_.rcx), "+d"(r_.rdx), "=r"(r_.rflags)               \
+                         :                                                                         \
+                         : "cc", "memory");                                                        \
+        r_;                                                                                        \
+    })
+
+static void is_value(struct registers r, uint64_t rcx, uint64_t value, const char *what)
+{
+    is(r.rax, (uint32_t)value, "%s: RAX has the lower half, and nothing above", what);
+    is(r.rdx, value >> 32, "%s: RDX the upper one", what);
+    ok(r.rcx == rcx && (r.rflags & 1), "%s: RCX and the flags are what they were", what);
+}
+
+uint8_t code[2 * 4096] __attribute__((aligned(4096))); /* named by assembly */
+
+/*
+ * Kernels make this RDMSR at each switch of tasks: the hypervisor has a short way for it, and all
+ * that looks alike but is not the same must go the long one.
+ */
+static void test_rdmsr(void)
+{
+    const uint64_t value = 0x7a5512345678, garbage = 0xfedcba9800000000 | MSR_SHADOW_GS_BASE;
+    is_error(HYPERVISOR_set_segment_base(SEGBASE_GS_USER, value), 0, "GS for user mode");
+    is_value(EXECUTE("rdmsr", MSR_SHADOW_GS_BASE), MSR_SHADOW_GS_BASE, value, "RDMSR");
+    is_value(EXECUTE("rdmsr", garbage), garbage, value, "RCX's upper half does not count");
+    is_value(EXECUTE(".byte 0x66; rdmsr", garbage), garbage, value, "an operand-size prefix");
+    is_value(EXECUTE(".byte 0x48; rdmsr", garbage), garbage, value, "REX.W");
+
+    /* Across the end of a page. */
+    memcpy(code + 4095, "\x0f\x32\xc3", 3);
+    is_value(EXECUTE("call code + 4095", garbage), garbage, value, "across two pages");
+
+    struct registers r = EXECUTE("clts", garbage);
+    ok(r.rax == ~0ul && r.rdx == ~0ul && r.rcx == garbage, "CLTS with the same RCX is no RDMSR");
+    struct trap_frame frame = user_at(user_rdmsr);
+    frame.rcx = MSR_SHADOW_GS_BASE;
+    is(user_enter(&frame), TRAP_GP, "user mode may not execute it");
+    is(frame.rip, user_address(user_rdmsr), "which it is told where it did");
+}
+
 static uint64_t user_gs(void)
 {
     struct trap_frame frame = user_at(user_selector);
@@ -199,6 +254,7 @@ int main(void)
     test_fs();
     test_gs_kernel();
     test_gs_user();
+    test_rdmsr();
     test_gs_selector();
     test_errors();
     test_per_vcpu();

@@ -151,7 +151,7 @@ static void fresh(void)
 static long call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 {
     struct hypercall_args args = {{a0, a1, a2, 4, 5, 6}};
-    return hypercall_dispatch(nr, &args);
+    return hypercall_dispatch(&vcpu0, nr, &args);
 }
 
 static long subcall(const struct subrow *r, uint64_t pointer)

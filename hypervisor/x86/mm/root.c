@@ -53,11 +53,13 @@ int root_set_user(struct vcpu *v, mfn_t mfn)
             return rc;
     }
     mfn_t old = v->arch.user_table;
+    bool first_or_none = mfn_eq(old, INVALID_MFN) || mfn_eq(mfn, INVALID_MFN);
     v->arch.user_table = mfn;
     v->arch.cr3_user = mfn_eq(mfn, INVALID_MFN) ? 0 : tlb_mode_cr3(mfn_to_maddr(mfn).v, true);
     if (v == current_vcpu())
         tlb_flush_user_local();
-    bounce_update_fast_entry(v);
+    if (first_or_none)
+        bounce_update_fast_entry(v);
     root_release(old);
     return 0;
 }
