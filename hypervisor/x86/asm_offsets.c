@@ -41,6 +41,10 @@ void asm_offsets(void)
     DEFINE(VCPU_exit_work, offsetof(struct vcpu, arch.exit_work));
     DEFINE(VCPU_cr3_kernel, offsetof(struct vcpu, arch.cr3_kernel));
     DEFINE(VCPU_cr3_user, offsetof(struct vcpu, arch.cr3_user));
+    DEFINE(VCPU_cr2, offsetof(struct vcpu, arch.cr2));
+    DEFINE(VCPU_INFO_cr2, offsetof(struct vcpu_info, arch.cr2));
+    DEFINE(VCPU_page_fault_address, offsetof(struct vcpu, arch.trap.address[X86_TRAP_PF]));
+    DEFINE(VCPU_page_fault_flags, offsetof(struct vcpu, arch.trap.flags[X86_TRAP_PF]));
     DEFINE(VCPU_entry_frame, offsetof(struct vcpu, arch.entry_frame));
     DEFINE(VCPU_syscall_address, offsetof(struct vcpu, arch.syscall_callback.address));
     DEFINE(VCPU_iomap_kernel, offsetof(struct vcpu, arch.iomap_base_kernel));

@@ -27,10 +27,11 @@ void guest_mode_toggle(struct vcpu *v)
 
 void bounce_update_stack(struct vcpu *v)
 {
-    /* Seven words, below an aligned address. */
-    v->arch.entry_frame = (v->arch.kernel_sp & ~15ull) - 7 * sizeof(uint64_t);
+    /* Seven words, below an aligned address; an exception with an error code has one more. */
+    uint64_t top = v->arch.kernel_sp & ~15ull;
+    v->arch.entry_frame = top - 7 * sizeof(uint64_t);
     v->arch.fast_entry = v->arch.fast_entry_wanted &&
-                         guest_range_ok(VADDR(v->arch.entry_frame), 7 * sizeof(uint64_t));
+                         guest_range_ok(VADDR(top - 8 * sizeof(uint64_t)), 8 * sizeof(uint64_t));
 }
 
 void bounce_update_fast_entry(struct vcpu *v)

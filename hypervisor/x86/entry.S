@@ -28,6 +28,8 @@
 #define OPCODE_RDMSR 0x320f
 #define HYPERCALL_IRET 23
 #define HYPERCALL_VERSION 17
+#define PF_USER 4
+#define TRAP_GATE_MASKS 4       /* TI_GET_IF(), xen/arch-x86/xen.h */
 #define VGCF_IN_SYSCALL 0x100   /* xen/arch-x86/xen-x86_64.h */
 /* What an iret may set: all but IOPL, VM, VIF, VIP; RF and AC are the guest's own affair. */
 #define IRET_RFLAGS_MASK 0x254dd5
@@ -90,6 +92,8 @@
         jmp     entry_paranoid
         .elseif \vector == 13
         jmp     entry_protection
+        .elseif \vector == 14
+        jmp     entry_page_fault
         .else
         jmp     entry_trap
         .endif
@@ -159,6 +163,88 @@ protection_other:
         mov     (%rsp), %rax
         add     $(REGS_error_code - REGS_rax), %rsp
         jmp     entry_trap
+
+/*
+ * #PF of a user program, which is its kernel's to handle: as a system call below, but with the frame of an
+ * exception, and the address for the kernel to find. PF_USER tells that it is not the CPU's own look at a descriptor,
+ * which may be of an LDT page that is not there yet. fast_entry says that the stack can take the frame.
+ */
+entry_page_fault:
+        testb   $PF_USER, (%rsp)
+        jz      entry_trap
+        sub     $(REGS_error_code - REGS_r11), %rsp
+        mov     %rax, SLOT(rax, r11)
+        mov     %rcx, SLOT(rcx, r11)
+        mov     %r11, (%rsp)
+        mov     INFO(current, r11), %rax
+        cmpb    $0, VCPU_in_kernel(%rax)
+        jne     page_fault_other
+        cmpb    $0, VCPU_fast_entry(%rax)
+        je      page_fault_other
+        cmpq    $0, VCPU_page_fault_address(%rax)
+        je      page_fault_other
+        testb   $TRAP_GATE_MASKS, VCPU_page_fault_flags(%rax)
+        jz      page_fault_other
+        mov     VCPU_info(%rax), %rcx
+        cmpb    $0, 1(%rcx)             /* evtchn_upcall_mask */
+        jne     page_fault_other
+        movb    $1, 1(%rcx)
+        mov     %cr2, %r11
+        mov     %r11, VCPU_cr2(%rax)
+        mov     %r11, VCPU_INFO_cr2(%rcx)
+        swapgs
+        mov     VCPU_cr3_kernel(%rax), %rcx
+        mov     %rcx, %cr3
+        incl    INFO(mode_switches, r11)
+        movb    $1, VCPU_in_kernel(%rax)
+        mov     INFO(iomap_base, r11), %rcx
+        mov     VCPU_iomap_kernel(%rax), %r11d
+        mov     %r11w, (%rcx)
+        mov     VCPU_entry_frame(%rax), %rcx
+        ALLOW_GUEST_ACCESS
+1:      movzwl  SLOT(ss, r11), %r11d
+        mov     %r11, 48(%rcx)
+        mov     SLOT(rsp, r11), %r11
+        mov     %r11, 40(%rcx)
+        mov     SLOT(rflags, r11), %r11
+        mov     %r11, 32(%rcx)
+        movzwl  SLOT(cs, r11), %r11d
+        mov     %r11, 24(%rcx)
+        mov     SLOT(rip, r11), %r11
+        mov     %r11, 16(%rcx)
+        mov     SLOT(error_code, r11), %r11d
+        mov     %r11, 8(%rcx)
+        mov     (%rsp), %r11
+        mov     %r11, (%rcx)
+        mov     SLOT(rcx, r11), %r11
+        mov     %r11, -8(%rcx)
+2:      FORBID_GUEST_ACCESS
+        EXTABLE 1b, 2b, page_fault_bad_stack
+        ALT_VERW_SITE
+        lea     -8(%rcx), %r11
+        mov     VCPU_page_fault_address(%rax), %rcx
+        mov     SLOT(rax, r11), %rax
+        mov     %r11, %rsp
+        mov     $RFLAGS_RETURN, %r11d
+        sysretq
+
+page_fault_other:
+        mov     (%rsp), %r11
+        mov     SLOT(rcx, r11), %rcx
+        mov     SLOT(rax, r11), %rax
+        add     $(REGS_error_code - REGS_r11), %rsp
+        jmp     entry_trap
+
+page_fault_bad_stack:
+        FORBID_GUEST_ACCESS
+        mov     (%rsp), %r11
+        mov     SLOT(rcx, r11), %rcx
+        mov     SLOT(rax, r11), %rax
+        add     $(REGS_error_code - REGS_r11), %rsp
+        cld
+        SAVE_REGS
+        call    kernel_stack_fault
+        jmp     ret_to_guest
 
 /*
  * A debug trap, on a stack of its own: the hypervisor may be at its first instruction, on the guest's
@@ -314,7 +400,7 @@ syscall_bad_stack:
         FORBID_GUEST_ACCESS
         mov     SLOT(rax, error_code), %rax
         SAVE_REGS
-        call    syscall_stack_fault
+        call    kernel_stack_fault
         jmp     ret_to_guest
 
 syscall_slow:
@@ -395,9 +481,9 @@ version_work:
         jmp     ret_to_guest
 
 /*
- * iret from the kernel to user mode, by the frame on the kernel's stack (struct iret_context). All of it is
- * read once, into guest_regs. What is unusual (to kernel mode, events to stay masked, a stack that is not guest
- * memory) goes the long way, which starts afresh.
+ * iret, to user mode or within the kernel, by the frame on the kernel's stack (struct iret_context). All of it is
+ * read once, into guest_regs. What is unusual (events to stay masked, a stack that is not guest memory) goes
+ * the long way, which starts afresh.
  */
 iret_fast:
         mov     SLOT(rsp, error_code), %rcx
@@ -413,9 +499,6 @@ iret_fast:
         jnz     iret_slow_close
         mov     IRET_cs(%rcx), %eax
         mov     %ax, SLOT(cs, error_code)
-        not     %eax
-        test    $3, %al
-        jnz     iret_slow_close
         mov     IRET_rflags(%rcx), %rax
         test    $RFLAGS_IF, %eax
         jz      iret_slow_close
@@ -436,6 +519,10 @@ iret_fast:
         mov     %rcx, SLOT(rcx, error_code)
         mov     %rax, SLOT(rsp, error_code)
         EXTABLE 1b, 2b, iret_slow_fault
+        mov     SLOT(cs, error_code), %eax
+        not     %eax
+        test    $3, %al
+        jnz     iret_within_kernel
 
         mov     INFO(iomap_base, error_code), %rcx
         mov     VCPU_iomap_user(%r11), %eax
@@ -445,6 +532,7 @@ iret_fast:
         mov     %rcx, %cr3
         incl    INFO(mode_switches, error_code)
         movb    $0, VCPU_in_kernel(%r11)
+iret_unmask:
         mov     VCPU_info(%r11), %rax
         movb    $0, 1(%rax)
         cmpb    $0, (%rax)
@@ -460,7 +548,12 @@ iret_fast:
 guest_iretq_fast:
         iretq
 
-/* An event came while they were masked: the guest is in user mode now; deliver it the common way. */
+iret_within_kernel:
+        orw     $3, SLOT(cs, error_code)
+        orw     $3, SLOT(ss, error_code)
+        jmp     iret_unmask
+
+/* An event came while they were masked: the guest is where it wants to be; deliver it the common way. */
 iret_events:
         mov     SLOT(rax, error_code), %rax
         mov     SLOT(r11, error_code), %r11

@@ -350,7 +350,7 @@ static void enter_callback(struct vcpu *v, const struct callback *cb)
 void syscall_from_user(struct cpu_user_regs *regs);
 void syscall32_entry(struct cpu_user_regs *regs);
 void sysenter_entry(struct cpu_user_regs *regs);
-void syscall_stack_fault(void);
+void kernel_stack_fault(void);
 void iret_from_kernel(struct cpu_user_regs *regs);
 
 /* Without a callback SYSCALL is what it is where the CPU has it turned off: #UD at itself. */
@@ -390,7 +390,7 @@ void sysenter_entry(struct cpu_user_regs *regs)
         pv_inject_trap(X86_TRAP_GP, 0);
 }
 
-void syscall_stack_fault(void)
+void kernel_stack_fault(void)
 {
     struct vcpu *v = current_vcpu();
     irq_enable();

@@ -30,7 +30,7 @@ struct trap_table {
 struct arch_vcpu {
     struct cpu_user_regs regs; /* while not on a CPU */
     bool in_kernel;            /* guest mode: kernel (true) or user */
-    bool fast_entry;           /* entry.S may enter the kernel's system-call handler itself */
+    bool fast_entry;           /* entry.S may enter the kernel, and leave it, without C */
     bool fast_entry_wanted;    /* it may, if the kernel stack is guest memory */
     bool exit_work;            /* exit_to_guest_work() has something to do before the guest runs */
     bool nmi_blocked;          /* in an NMI's handler, until its iret */
