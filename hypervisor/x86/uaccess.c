@@ -51,6 +51,26 @@ fault:
     return false;
 }
 
+/* Half of one: numbers of ports, domains, commands. */
+static bool get_half(uint32_t *dst, const uint32_t *src)
+{
+    uint32_t half;
+
+    guest_access_begin();
+    __asm__ goto("1: movl %1, %0\n"
+                 "2:\n" EXTABLE_ASM("1b", "2b", "%l[fault]")
+                 : "=r"(half)
+                 : "m"(*src)
+                 :
+                 : fault);
+    guest_access_end();
+    *dst = half;
+    return true;
+fault:
+    guest_access_end();
+    return false;
+}
+
 static bool put_word(uint64_t *dst, uint64_t word)
 {
     guest_access_begin();
@@ -72,6 +92,8 @@ size_t guest_copy_in(void *dst, vaddr_t src, size_t n)
     if (!guest_range_ok(src, n))
         return n;
     if (n == sizeof(uint64_t) && get_word(dst, (const uint64_t *)src.v))
+        return 0;
+    if (n == sizeof(uint32_t) && get_half(dst, (const uint32_t *)src.v))
         return 0;
     return copy_catching(dst, (const void *)src.v, n);
 }
