@@ -107,12 +107,17 @@ static long dispatch_subop(unsigned nr, struct vcpu *v, uint64_t command, vaddr_
     return op ? subop_call(op, v, pointer) : -XEN_ENOSYS;
 }
 
-static long call_SUBOPS(unsigned nr, struct vcpu *v, struct hypercall_args *a)
+static inline long call_SUBOPS(unsigned nr, struct vcpu *v, struct hypercall_args *a)
 {
     /* memory_op carries how far it has come above the command's bits. */
     uint64_t command = (uint32_t)a->arg[0];
     if (nr == __HYPERVISOR_memory_op)
         command &= MEMOP_CMD_MASK;
+    /* The one that is made for each request and each packet, without the general copying. */
+    if (nr == __HYPERVISOR_event_channel_op && command == EVTCHNOP_send) {
+        struct evtchn_send arg;
+        return guest_read(&arg, VADDR(a->arg[1])) ? -XEN_EFAULT : evtchn_send(v, &arg);
+    }
     return dispatch_subop(nr, v, command, VADDR(a->arg[1]));
 }
 
@@ -205,18 +210,18 @@ const char *hypercall_name(unsigned nr)
     return nr < NR_HYPERCALLS && hypercalls[nr].name ? hypercalls[nr].name : "unknown";
 }
 
-static long hypercall_call(struct vcpu *v, uint64_t nr, struct hypercall_args *args)
+long hypercall_call(struct vcpu *v, uint64_t nr, struct hypercall_args *args)
 {
     if (nr >= NR_HYPERCALLS)
         return -XEN_ENOSYS;
-    nr = array_index_nospec(nr, NR_HYPERCALLS);
     v->hypercall_args = args;
-    if (hypercalls[nr].handler == NULL)
-        return -XEN_ENOSYS;
-    long rc = hypercalls[nr].handler(v, args);
-    if (unlikely(rc == HC_AGAIN))
-        return hypercall_continue((unsigned)nr, hypercalls[nr].nargs, args->arg);
-    return rc;
+    const struct hypercall *h = &hypercalls[array_index_nospec(nr, NR_HYPERCALLS)];
+    return h->handler == NULL ? -XEN_ENOSYS : h->handler(v, args);
+}
+
+long hypercall_again(uint64_t nr, struct hypercall_args *args)
+{
+    return hypercall_continue((unsigned)nr, hypercalls[nr].nargs, args->arg);
 }
 
 /*
@@ -242,6 +247,8 @@ long hypercall_dispatch(struct vcpu *v, uint64_t nr, struct hypercall_args *args
 {
     poison_stack();
     long rc = hypercall_call(v, nr, args);
+    if (rc == HC_AGAIN)
+        rc = hypercall_again(nr, args);
     lock_assert_none();
     return rc;
 }
@@ -283,6 +290,8 @@ static int multicall_one(struct vcpu *v, vaddr_t at)
         return -XEN_EFAULT;
     v->multicall = &m.entry;
     long rc = m.op == __HYPERVISOR_multicall ? -XEN_EINVAL : hypercall_call(v, m.op, &m.args);
+    if (rc == HC_AGAIN)
+        rc = hypercall_again(m.op, &m.args);
     v->multicall = NULL;
     if (rc == HC_REWOUND)
         return guest_write(at, &m) ? -XEN_EFAULT : -XEN_ERESTART;

@@ -36,10 +36,13 @@ struct hypercall_args {
 /* Once, at boot: index the table. */
 void hypercall_init(void);
 /*
- * The entry path's call, by the current vCPU `v`. Any number; HC_REWOUND: the caller's registers are
- * as they must be.
+ * A hypercall of the current vCPU `v`. Any number; HC_REWOUND: the caller's registers are as they
+ * must be. The entry path of a release build makes the two steps itself: hypercall_call(), and if
+ * that says HC_AGAIN, which only a handler does, hypercall_again().
  */
 long hypercall_dispatch(struct vcpu *v, uint64_t nr, struct hypercall_args *args);
+long hypercall_call(struct vcpu *v, uint64_t nr, struct hypercall_args *args);
+long hypercall_again(uint64_t nr, struct hypercall_args *args);
 #define HC_REWOUND INT64_MIN
 
 const char *hypercall_name(unsigned nr);

@@ -51,6 +51,7 @@ void asm_offsets(void)
     DEFINE(VCPU_iomap_user, offsetof(struct vcpu, arch.iomap_base_user));
 
     DEFINE(ABI_VERSION, ABI_VERSION);
+    DEFINE(HC_AGAIN, HC_AGAIN);
     DEFINE(HC_REWOUND, HC_REWOUND);
     DEFINE(HYPERCALL_ARGS_sizeof, sizeof(struct hypercall_args));
     DEFINE(MSR_SHADOW_GS_BASE, MSR_SHADOW_GS_BASE);

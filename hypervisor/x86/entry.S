@@ -432,13 +432,28 @@ hypercall:
         mov     (CPUINFO_current + HYPERCALL_ARGS_sizeof)(%rsp), %rdi
         mov     %rax, %rsi
         mov     %rsp, %rdx              /* what was pushed is a struct hypercall_args */
+#ifdef PARAVANE_DEBUG
         call    hypercall_dispatch
+#else
+        call    hypercall_call
+        cmp     $HC_AGAIN, %rax
+        je      hypercall_unfinished
+1:
+#endif
         add     $HYPERCALL_ARGS_sizeof, %rsp
         movabs  $HC_REWOUND, %rdx
         cmp     %rdx, %rax
         je      ret_to_guest
         mov     %rax, REGS_rax(%rsp)
         jmp     ret_to_guest
+
+#ifndef PARAVANE_DEBUG
+hypercall_unfinished:
+        mov     (REGS_rax + HYPERCALL_ARGS_sizeof)(%rsp), %rdi
+        mov     %rsp, %rsi
+        call    hypercall_again
+        jmp     1b
+#endif
 
 /*
  * xen_version(XENVER_version), the hypercall that does nothing: kernels make it to have their events
