@@ -44,6 +44,7 @@ struct vcpu {
     struct vcpu_runstate_info runstate; /* maintained by the scheduler */
     vaddr_t runstate_guest;             /* registered area, 0: none; 64-bit layout */
     vaddr_t time_guest;                 /* registered secondary vcpu_time_info, 0: none */
+    bool time_guest_stale;              /* it has not been written since it was registered */
 
     struct timer periodic_timer, singleshot_timer, poll_timer;
     ns_t periodic_period; /* 0: off */

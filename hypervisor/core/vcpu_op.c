@@ -128,6 +128,8 @@ long vcpu_op_register_time(struct vcpu *v, struct vcpu_register_time_memory_area
 
     if (!guest_range_ok(area, sizeof(struct vcpu_time_info)))
         return -XEN_EFAULT;
+    WRITE_ONCE(v->time_guest_stale, true); /* first: who sees the address writes there */
+    memory_barrier();
     WRITE_ONCE(v->time_guest.v, area.v);
     if (v == current_vcpu())
         arch_update_vcpu_time(v);

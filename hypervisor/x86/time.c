@@ -271,12 +271,13 @@ void arch_update_vcpu_time(struct vcpu *v)
         publish_shared(&v->info->time, &t);
     if (v->time_guest.v == 0 || v != current_vcpu())
         return;
-    if (a->time_area.v == v->time_guest.v && a->time_area_tsc == t.tsc_timestamp)
+    if (!READ_ONCE(v->time_guest_stale) && a->time_area_tsc == t.tsc_timestamp)
         return;
-    if (publish_area(v->time_guest, &t)) {
-        a->time_area = v->time_guest;
-        a->time_area_tsc = t.tsc_timestamp;
-    }
+    WRITE_ONCE(v->time_guest_stale, false);
+    memory_barrier(); /* if it is registered anew meanwhile, this is made again */
+    a->time_area_tsc = t.tsc_timestamp;
+    if (!publish_area(v->time_guest, &t))
+        WRITE_ONCE(v->time_guest_stale, true);
 }
 
 /* ---- Wall clock ----------------------------------------------------------------------------- */

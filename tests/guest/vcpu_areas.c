@@ -126,6 +126,10 @@ static void test_time(void)
     ok(time_copy.version != 0 && time_copy.version % 2 == 0, "it is written");
     is(time_copy.tsc_to_system_mul, own->tsc_to_system_mul, "with the same scale");
     is(time_copy.tsc_shift, own->tsc_shift, "and shift");
+    memset(&time_copy, 0, sizeof(time_copy)); /* as a kernel that is started by another finds it */
+    is_error(register_time(0, &time_copy), 0, "register the same area again");
+    ok(time_copy.version != 0 && time_copy.version % 2 == 0, "it is written again");
+    is(time_copy.tsc_timestamp, own->tsc_timestamp, "with the time base");
     is_error(register_time(0, (void *)HYPERVISOR_VIRT_START), -XEN_EFAULT,
              "an area for the time in the hypervisor");
     is_error(register_time(0, (void *)WINDOW_START), 0,

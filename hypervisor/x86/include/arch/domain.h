@@ -70,8 +70,7 @@ struct arch_vcpu {
     uint32_t pci_cf8; /* the guest's 0xcf8 latch */
     uint32_t tsc_aux;
 
-    vaddr_t time_area; /* where time.c last wrote vcpu_time_info, and the TSC base it wrote */
-    uint64_t time_area_tsc;
+    uint64_t time_area_tsc; /* the TSC base in the guest's vcpu_time_info, if that is not stale */
 
     struct torn_tables torn; /* page tables being taken down piecemeal */
 };
