@@ -85,36 +85,40 @@ static enum link_result link_behind(event_word_t *tail, uint32_t port)
     return LINK_GIVEN_UP;
 }
 
-/* v's queue lock held (and that of the event's last vCPU). Returns true when v must be told. */
-static bool append(struct domain *d, struct vcpu *v, struct evtchn *chn, event_word_t *word)
+/*
+ * The locks of v's queues and of those that the event was in last are held. Returns true when v
+ * must be told.
+ */
+static inline __attribute__((always_inline)) bool append(struct domain *d, struct vcpu *v,
+                                                         struct evtchn_fifo_vcpu *last,
+                                                         struct evtchn *chn, event_word_t *word)
 {
     struct evtchn_fifo_vcpu *q = v->evtchn.fifo;
-    struct evtchn_fifo_vcpu *last = d->vcpu[chn->last_vcpu]->evtchn.fifo;
     unsigned priority = READ_ONCE(chn->priority);
+    uint32_t port = chn->port, bit = 1u << priority, tail;
     enum link_result result = LINK_EMPTY;
-    uint32_t tail;
 
     /*
      * The event was taken out since it was linked last. Was it the tail then, so that queue is
      * empty now; and its word must not pass for that queue's end once it is linked in another.
      */
-    if (last->tail[chn->last_priority] == chn->port)
+    if (last->tail[chn->last_priority] == port)
         last->tail[chn->last_priority] = 0;
     tail = q->tail[priority];
     if (tail)
-        result = link_behind(word_of(d, tail), chn->port);
-    if (result == LINK_GIVEN_UP) {
-        log_guest(LOG_WARNING, "port %u could not be queued", chn->port);
+        result = link_behind(word_of(d, tail), port);
+    if (unlikely(result == LINK_GIVEN_UP)) {
+        log_guest(LOG_WARNING, "port %u could not be queued", port);
         atomic_fetch_and(word, ~LINKED);
         return false;
     }
-    if (result == LINK_EMPTY)
-        WRITE_ONCE(q->control->head[priority], chn->port);
-    q->tail[priority] = chn->port;
+    q->tail[priority] = port;
     chn->last_priority = (uint8_t)priority;
     WRITE_ONCE(chn->last_vcpu, (uint8_t)v->id);
-    return result == LINK_EMPTY &&
-           !(atomic_fetch_or(&q->control->ready, 1u << priority) & (1u << priority));
+    if (result != LINK_EMPTY)
+        return false;
+    WRITE_ONCE(q->control->head[priority], port);
+    return !(atomic_fetch_or(&q->control->ready, bit) & bit);
 }
 
 /*
@@ -139,28 +143,42 @@ static struct spinlock *lock_queues(struct domain *d, struct vcpu *v, struct evt
     return NULL;
 }
 
-/*
- * PENDING is set before MASKED and LINKED are read. A guest that unmasks reads PENDING after, one
- * that unlinks looks at PENDING after: either it sees the event or we see that it has to be linked.
- */
-static void link_event(struct domain *d, struct evtchn *chn, event_word_t *word)
+/* As below, for an event that moves to v's queues from another vCPU's. */
+static bool __attribute__((noinline))
+link_moved(struct domain *d, struct vcpu *v, struct evtchn *chn, event_word_t *word)
+{
+    struct spinlock *other = lock_queues(d, v, chn);
+    bool raise = false;
+
+    if (!other)
+        return false;
+    if (!(atomic_fetch_or(word, LINKED) & LINKED))
+        raise = append(d, v, d->vcpu[chn->last_vcpu]->evtchn.fifo, chn, word);
+    unlock_pair(&v->evtchn.fifo->lock, other);
+    return raise;
+}
+
+/* Put the event into the queue of the vCPU that is notified, unless another sender does. */
+static __attribute__((noinline)) void link_event(struct domain *d, struct evtchn *chn,
+                                                 event_word_t *word)
 {
     struct vcpu *v = evtchn_notified(d, chn);
     struct evtchn_fifo_vcpu *q = v->evtchn.fifo;
-    struct spinlock *other;
     bool raise = false;
 
-    if (READ_ONCE(*word) & (MASKED | LINKED))
-        return;
     /* Not to be unmasked before the vCPU's control block is there: dropped, but stays pending. */
     if (!q || !atomic_load(&q->control))
         return;
-    other = lock_queues(d, v, chn);
-    if (!other)
-        return;
-    if (!(atomic_fetch_or(word, LINKED) & LINKED))
-        raise = append(d, v, chn, word);
-    unlock_pair(&q->lock, other);
+    lock_inline(&q->lock);
+    /* Only under that lock can it come from this vCPU's queues to another's. */
+    if (unlikely(READ_ONCE(chn->last_vcpu) != v->id)) {
+        unlock(&q->lock);
+        raise = link_moved(d, v, chn, word);
+    } else {
+        if (!(atomic_fetch_or(word, LINKED) & LINKED))
+            raise = append(d, v, q, chn, word);
+        unlock(&q->lock);
+    }
     if (raise)
         vcpu_raise_upcall(v);
 }
@@ -174,17 +192,24 @@ static void fifo_init(struct domain *d, struct evtchn *chn)
     chn->raised = 0;
 }
 
-static void fifo_set_pending(struct domain *d, struct evtchn *chn)
+/*
+ * PENDING is set before MASKED and LINKED are read, or by the same access. A guest that unmasks
+ * reads PENDING after, one that unlinks looks at PENDING after: either it sees the event or we see
+ * that it has to be linked.
+ */
+void evtchn_fifo_set_pending(struct domain *d, struct evtchn *chn)
 {
-    event_word_t *word = word_of(d, chn->port);
+    event_word_t *word = word_of(d, chn->port), old;
 
-    if (!word) {
+    if (unlikely(!word)) {
         WRITE_ONCE(chn->raised, 1);
         return;
     }
-    if (!(atomic_fetch_or(word, PENDING) & PENDING))
+    old = atomic_fetch_or(word, PENDING);
+    if (!(old & PENDING))
         evtchn_wake_pollers(d, chn->port);
-    link_event(d, chn, word);
+    if (!(old & (MASKED | LINKED)))
+        link_event(d, chn, word);
 }
 
 static void fifo_clear_pending(struct domain *d, struct evtchn *chn)
@@ -201,7 +226,7 @@ static void fifo_unmask(struct domain *d, struct evtchn *chn)
 {
     event_word_t *word = word_of(d, chn->port);
 
-    if (word && (atomic_fetch_and(word, ~MASKED) & PENDING))
+    if (word && (atomic_fetch_and(word, ~MASKED) & (PENDING | LINKED)) == PENDING)
         link_event(d, chn, word);
 }
 
@@ -231,7 +256,7 @@ const struct evtchn_delivery evtchn_fifo = {
     .name = "FIFO",
     .ports = EVTCHN_FIFO_PORTS,
     .init = fifo_init,
-    .set_pending = fifo_set_pending,
+    .set_pending = evtchn_fifo_set_pending,
     .clear_pending = fifo_clear_pending,
     .unmask = fifo_unmask,
     .is_pending = fifo_is_pending,
@@ -374,7 +399,7 @@ static int add_words(struct domain *d, event_word_t *words)
         flags = evtchn_lock_senders(chn);
         if (chn->raised) {
             chn->raised = 0;
-            fifo_set_pending(d, chn);
+            evtchn_fifo_set_pending(d, chn);
         }
         evtchn_unlock_senders(chn, flags);
     }

@@ -11,6 +11,7 @@
 #ifndef CORE_EVTCHN_INTERNAL_H
 #define CORE_EVTCHN_INTERNAL_H
 
+#include "core/atomic.h"
 #include "core/domain.h"
 
 enum evtchn_state {
@@ -71,11 +72,35 @@ struct evtchn_delivery {
 
 extern const struct evtchn_delivery evtchn_2l, evtchn_fifo;
 
-/* The port of a guest's number; NULL when there is none. */
-struct evtchn *evtchn_from_port(const struct domain *d, uint32_t port);
+void evtchn_fifo_set_pending(struct domain *d, struct evtchn *chn);
 
-/* Tell vCPUs in SCHEDOP_poll that the port is pending now. */
-void evtchn_wake_pollers(struct domain *d, uint32_t port);
+/* The port of a guest's number; NULL when there is none. */
+static inline struct evtchn *evtchn_from_port(const struct domain *d, uint32_t port)
+{
+    /* Pairs with the release in add_page(): what is counted is there. */
+    uint32_t valid = atomic_load(&d->evtchn.nr_valid);
+
+    if (port >= valid)
+        return NULL;
+    port = (uint32_t)array_index_nospec(port, valid);
+    return &d->evtchn.table->page[port / EVTCHN_PER_PAGE][port % EVTCHN_PER_PAGE];
+}
+
+/*
+ * Tell vCPUs in SCHEDOP_poll that the port is pending now. What made it so was a barrier (see
+ * evtchn_poll_start()).
+ */
+void evtchn_wake_some_poller(struct domain *d, uint32_t port);
+
+static inline void evtchn_wake_pollers(struct domain *d, uint32_t port)
+{
+    unsigned long some = 0;
+
+    for (unsigned i = 0; i < BITMAP_LONGS(MAX_VCPUS); i++)
+        some |= READ_ONCE(d->evtchn.pollers[i]);
+    if (unlikely(some != 0))
+        evtchn_wake_some_poller(d, port);
+}
 
 /* The domain's vCPU with a number from a guest; NULL when there is none. */
 struct vcpu *evtchn_vcpu_by_id(const struct domain *d, uint32_t id);

@@ -104,11 +104,6 @@ static inline void note_taken(struct spinlock *l)
     (void)l;
 }
 
-static inline void note_released(struct spinlock *l)
-{
-    (void)l;
-}
-
 bool lock_held(const struct spinlock *l)
 {
     return atomic_load(&l->serving) != atomic_load(&l->next);
@@ -126,9 +121,8 @@ void lock_break_all(void)
     WRITE_ONCE(broken, true);
 }
 
-static inline void acquire(struct spinlock *l)
+static inline void wait_for_turn(struct spinlock *l, uint16_t ticket)
 {
-    uint16_t ticket = atomic_fetch_add(&l->next, 1);
     unsigned spins = 0;
 
     /* The acquire load pairs with the release store of unlock(). */
@@ -137,6 +131,11 @@ static inline void acquire(struct spinlock *l)
         if (unlikely(READ_ONCE(broken)) && ++spins > BROKEN_WAIT_SPINS)
             break;
     }
+}
+
+static inline void acquire(struct spinlock *l)
+{
+    wait_for_turn(l, atomic_fetch_add(&l->next, 1));
     note_taken(l);
 }
 
@@ -161,12 +160,19 @@ bool trylock(struct spinlock *l)
     return true;
 }
 
+#ifdef PARAVANE_DEBUG
 void unlock(struct spinlock *l)
 {
     note_released(l);
     /* Only the holder writes this half. */
     atomic_store(&l->serving, (uint16_t)(l->serving + 1));
 }
+#else
+void lock_wait(struct spinlock *l, uint16_t ticket)
+{
+    wait_for_turn(l, ticket);
+}
+#endif
 
 unsigned long lock_irqsave(struct spinlock *l)
 {

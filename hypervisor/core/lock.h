@@ -11,6 +11,7 @@
 #ifndef CORE_LOCK_H
 #define CORE_LOCK_H
 
+#include "core/atomic.h"
 #include "core/types.h"
 
 /* The order of all locks: outermost first. */
@@ -59,7 +60,6 @@ struct spinlock {
 void lock_init(struct spinlock *l, enum lock_rank rank);
 void lock(struct spinlock *l);
 bool trylock(struct spinlock *l) must_check;
-void unlock(struct spinlock *l);
 unsigned long lock_irqsave(struct spinlock *l);
 void unlock_irqrestore(struct spinlock *l, unsigned long flags);
 /* Both of one rank; `a` may equal `b`. */
@@ -73,8 +73,32 @@ bool lock_held(const struct spinlock *l);
 void lock_break_all(void);
 /* Debug builds: panic unless this CPU holds no lock. Called on the way to a guest. */
 #ifdef PARAVANE_DEBUG
+void unlock(struct spinlock *l);
 void lock_assert_none(void);
+
+static inline void lock_inline(struct spinlock *l)
+{
+    lock(l);
+}
 #else
+void lock_wait(struct spinlock *l, uint16_t ticket);
+
+/* lock(), for paths where its call would tell. */
+static inline void lock_inline(struct spinlock *l)
+{
+    uint16_t ticket = atomic_fetch_add(&l->next, 1);
+
+    /* The acquire load pairs with the release store of unlock(). */
+    if (unlikely(atomic_load(&l->serving) != ticket))
+        lock_wait(l, ticket);
+}
+
+static inline void unlock(struct spinlock *l)
+{
+    /* Only the holder writes this half. */
+    atomic_store(&l->serving, (uint16_t)(l->serving + 1));
+}
+
 static inline void lock_assert_none(void)
 {
 }

@@ -109,9 +109,11 @@ bool vcpu_event_due(const struct vcpu *v)
  *              here though it is being switched to, its look comes after the switch, and so after
  *              our write.
  */
-static void poke(struct vcpu *v, bool kick)
+static inline void poke(struct vcpu *v, bool kick)
 {
-    if (!vcpu_unblock(v) && kick && atomic_load(&v->running)) {
+    bool rests = READ_ONCE(v->pause_flags) & (VPF_BLOCKED | VPF_POLLING);
+
+    if (!(rests && vcpu_unblock(v)) && kick && atomic_load(&v->running)) {
         unsigned cpu = READ_ONCE(v->cpu);
         if (cpu != cpu_id())
             arch_kick_cpu(cpu);

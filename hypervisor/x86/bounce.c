@@ -13,6 +13,8 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "core/lib.h"
+#include "x86/alternative.h"
+#include "x86/extable.h"
 #include "x86/x86.h"
 
 void guest_mode_toggle(struct vcpu *v)
@@ -74,43 +76,76 @@ static uint16_t read_selector(unsigned which)
     return sel;
 }
 
-/* Fill the frame, lowest address first; returns its length in words. */
-static unsigned frame_fill(uint64_t *frame, const struct vcpu *v, const struct cpu_user_regs *regs,
-                           bool from_kernel, unsigned flags, uint32_t error_code)
+struct trap_frame {
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* The frame of a failsafe callback, which has the data selectors. Returns true on a fault. */
+static bool put_failsafe_frame(uint64_t *sp, struct trap_frame f, const struct cpu_user_regs *regs)
 {
-    bool masked = v->info->evtchn_upcall_mask;
-    unsigned n = 0;
-    frame[n++] = regs->rcx;
-    frame[n++] = regs->r11;
-    if (flags & BOUNCE_FAILSAFE)
-        for (unsigned i = 0; i < 4; i++)
-            frame[n++] = read_selector(i);
-    if (flags & BOUNCE_ERROR_CODE)
-        frame[n++] = error_code;
-    frame[n++] = regs->rip;
-    /* A kernel's selector is shown with privilege 0, so that it is told from a user's. */
-    frame[n++] = (from_kernel ? regs->cs & ~3ull : regs->cs) | ((uint64_t)masked << 32);
-    frame[n++] = visible_rflags(v, regs, masked);
-    frame[n++] = regs->rsp;
-    frame[n++] = regs->ss;
-    return n;
+    uint64_t frame[11] = {regs->rcx, regs->r11};
+
+    for (unsigned i = 0; i < 4; i++)
+        frame[2 + i] = read_selector(i);
+    memcpy(&frame[6], &f, sizeof(f));
+    *sp -= sizeof(frame);
+    return guest_copy_out(VADDR(*sp), frame, sizeof(frame)) != 0;
 }
 
-void bounce_to_kernel(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t error_code)
+/* Any other frame; each event brings one. Without an error code the place is R11's. */
+static inline bool put_frame(uint64_t *sp, struct trap_frame f, const struct cpu_user_regs *regs,
+                             bool has_code, uint32_t error_code)
+{
+    uint64_t top = *sp, rcx = regs->rcx, r11 = regs->r11;
+
+    *sp = top - (has_code ? 8 : 7) * sizeof(uint64_t);
+    if (!guest_range_ok(VADDR(*sp), 8 * sizeof(uint64_t)))
+        return true;
+    guest_access_begin();
+    __asm__ goto("1: movq %[ss], -8(%[top])\n"
+                 "movq %[rsp], -16(%[top])\n"
+                 "movq %[rflags], -24(%[top])\n"
+                 "movq %[cs], -32(%[top])\n"
+                 "movq %[rip], -40(%[top])\n"
+                 "movq %[code], -48(%[top])\n"
+                 "movq %[r11], 8(%[bottom])\n"
+                 "movq %[rcx], (%[bottom])\n"
+                 "2:\n" EXTABLE_ASM("1b", "2b", "%l[fault]")
+                 :
+                 : [ss] "r"(f.ss), [rsp] "r"(f.rsp), [rflags] "r"(f.rflags), [cs] "r"(f.cs),
+                   [rip] "r"(f.rip), [code] "r"((uint64_t)error_code), [r11] "r"(r11),
+                   [rcx] "r"(rcx), [top] "r"(top), [bottom] "r"(*sp)
+                 : "memory"
+                 : fault);
+    guest_access_end();
+    return false;
+fault:
+    guest_access_end();
+    return true;
+}
+
+static inline __attribute__((always_inline)) void
+enter_kernel(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t error_code, bool masked)
 {
     struct cpu_user_regs *regs = guest_regs();
-    uint64_t frame[12];
     bool from_kernel = v->arch.in_kernel;
-    uint64_t sp = from_kernel ? regs->rsp : v->arch.kernel_sp;
+    uint64_t sp = (from_kernel ? regs->rsp : v->arch.kernel_sp) & ~15ull;
+    /* A kernel's selector is shown with privilege 0, so that it is told from a user's. */
+    struct trap_frame f = {
+        .rip = regs->rip,
+        .cs = (from_kernel ? regs->cs & ~3ull : regs->cs) | ((uint64_t)masked << 32),
+        .rflags = visible_rflags(v, regs, masked),
+        .rsp = regs->rsp,
+        .ss = regs->ss,
+    };
 
-    unsigned words = frame_fill(frame, v, regs, from_kernel, flags, error_code);
     if (!from_kernel) {
         unsigned long irq = irq_save();
         guest_mode_toggle(v);
         irq_restore(irq);
     }
-    sp = (sp & ~15ull) - words * sizeof(uint64_t);
-    if (guest_copy_out(VADDR(sp), frame, words * sizeof(uint64_t))) {
+    if (flags & BOUNCE_FAILSAFE ? put_failsafe_frame(&sp, f, regs)
+                                : put_frame(&sp, f, regs, flags & BOUNCE_ERROR_CODE, error_code)) {
         domain_crash(v->domain, "no room for a trap frame at stack %#lx (RIP %#lx)",
                      (unsigned long)sp, (unsigned long)regs->rip);
         return;
@@ -123,4 +158,14 @@ void bounce_to_kernel(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t err
     regs->rsp = sp;
     regs->rflags &= ~(X86_RFLAGS_TF | X86_RFLAGS_NT | X86_RFLAGS_RF | X86_RFLAGS_VM |
                       X86_RFLAGS_AC | X86_RFLAGS_DF | X86_RFLAGS_IOPL);
+}
+
+void bounce_to_kernel(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t error_code)
+{
+    enter_kernel(v, rip, flags, error_code, v->info->evtchn_upcall_mask);
+}
+
+void bounce_event(struct vcpu *v)
+{
+    enter_kernel(v, v->arch.event_callback.address, BOUNCE_MASK_EVENTS, 0, false);
 }

@@ -16,6 +16,8 @@ struct vcpu;
  * guest whose stack cannot take the frame is crashed.
  */
 void bounce_to_kernel(struct vcpu *v, uint64_t rip, unsigned flags, uint32_t error_code);
+/* The same for the event callback, where events are not masked. */
+void bounce_event(struct vcpu *v);
 
 /* Change between kernel and user mode: page table, GS base, I/O bitmap. Interrupts off. */
 void guest_mode_toggle(struct vcpu *v);

@@ -308,7 +308,7 @@ void trap_paranoid(struct cpu_user_regs *regs)
 void exit_to_guest_work(struct cpu_user_regs *regs);
 
 /* As on a CPU, an NMI's handler is not interrupted by another before its iret. */
-static void deliver_nmi(struct vcpu *v)
+static void __attribute__((noinline)) deliver_nmi(struct vcpu *v)
 {
     if (!atomic_swap(&v->nmi_pending, false) || v->arch.trap.address[X86_TRAP_NMI] == 0)
         return;
@@ -324,17 +324,17 @@ void exit_to_guest_work(struct cpu_user_regs *regs)
     lock_assert_none();
     /* What was asked for before this is seen below; what is asked for later brings us back. */
     (void)atomic_swap(&v->arch.exit_work, false);
-    if (v->arch.failsafe_due) {
+    if (unlikely(v->arch.failsafe_due)) {
         v->arch.failsafe_due = false;
         if (v->arch.failsafe_callback.address)
             bounce_to_kernel(v, v->arch.failsafe_callback.address,
                              BOUNCE_FAILSAFE | BOUNCE_MASK_EVENTS, 0);
     }
-    if (!v->arch.nmi_blocked)
+    if (unlikely(READ_ONCE(v->nmi_pending)) && !v->arch.nmi_blocked)
         deliver_nmi(v);
     if (v->info->evtchn_upcall_pending && !v->info->evtchn_upcall_mask) {
         if (v->arch.event_callback.address)
-            bounce_to_kernel(v, v->arch.event_callback.address, BOUNCE_MASK_EVENTS, 0);
+            bounce_event(v);
         else
             domain_crash(v->domain, "an event is due and there is no event callback");
     }
