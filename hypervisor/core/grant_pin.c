@@ -171,7 +171,7 @@ int grant_pin(struct domain *d, uint32_t ref, domid_t user, bool readonly, enum 
     int ret = GNTST_bad_gntref;
     uint32_t entries;
 
-    lock(&gt->lock);
+    lock_inline(&gt->lock);
     entries = grant_entries(gt);
     if (ref < entries) {
         ref = (uint32_t)array_index_nospec(ref, entries);
@@ -204,7 +204,7 @@ void grant_unpin_locked(struct grant_table *gt, uint32_t ref, bool readonly)
 
 void grant_unpin(struct domain *d, uint32_t ref, bool readonly)
 {
-    lock(&d->grant->lock);
+    lock_inline(&d->grant->lock);
     grant_unpin_locked(d->grant, ref, readonly);
     unlock(&d->grant->lock);
 }
