@@ -37,6 +37,12 @@ static const struct row rows[] = {
     {"movb $0x80,(%rdi)", B(0xc6, 0x07, 0x80), FLAGS},
     {"movnti %rdx,(%rdi)", B(0x48, 0x0f, 0xc3, 0x17), FLAGS},
     {"xchg %rdx,(%rdi)", B(0x48, 0x87, 0x17), FLAGS},
+    {"xchg %rdx,-8(%rdi)", B(0x48, 0x87, 0x57, 0xf8), FLAGS},
+    {"xchg %rbx,-8(%rdi)", B(0x48, 0x87, 0x9f, 0xf8, 0xff, 0xff, 0xff), FLAGS},
+    {"mov %rcx,-8(%rdi)", B(0x48, 0x89, 0x4f, 0xf8), FLAGS},
+    {"mov %rax,-8(%rdi)", B(0x48, 0x89, 0x87, 0xf8, 0xff, 0xff, 0xff), FLAGS},
+    {"mov %rdx,(%rdi) by SIB", B(0x48, 0x89, 0x14, 0x27), FLAGS},
+    {"mov %rdi,(%rdi)", B(0x48, 0x89, 0x3f), FLAGS},
     {"xchg %edx,(%rdi)", B(0x87, 0x17), FLAGS},
     {"xchg %dl,(%rdi)", B(0x86, 0x17), FLAGS},
     {"add %rdx,(%rdi)", B(0x48, 0x01, 0x17), FLAGS},
@@ -141,9 +147,19 @@ static const struct store_ops ops = {.read = fake_read, .cmpxchg = fake_cmpxchg}
 
 static bool emulate(struct cpu_user_regs *regs, const uint8_t *bytes, size_t length, uint64_t va)
 {
+    /* Half of the time where and as a kernel has it, so that it may be known by its first bytes. */
+    static uint8_t pages[2 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+    uint8_t *at = pages + PAGE_SIZE - (size_t)rand() % 32;
+
+    memcpy(at, bytes, length);
     code = bytes;
     code_length = length;
-    return emulate_store(regs, va, &ops, NULL);
+    regs->cs = rand() % 2 != 0 ? FLAT_RING3_CS64 : 0;
+    regs->rip = (uintptr_t)at;
+    bool done = emulate_store(regs, va, &ops, NULL);
+    regs->rip -= (uintptr_t)at;
+    regs->cs = 0;
+    return done;
 }
 
 /* ---- The host's CPU ------------------------------------------------------------------------- */
@@ -205,6 +221,8 @@ static struct cpu_user_regs random_regs(const struct row *r)
 static uint64_t store_address(const struct row *r, const struct cpu_user_regs *regs)
 {
     unsigned bits = strstr(r->text, "%rsi") ? 64 : strstr(r->text, "%esi") ? 32 : 16;
+    if (strstr(r->text, "-8("))
+        return regs->rdi - 8;
     if (!strstr(r->text, "si,"))
         return regs->rdi;
     int64_t nr = (int64_t)(regs->rsi << (64 - bits)) >> (64 - bits);

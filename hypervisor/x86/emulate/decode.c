@@ -90,11 +90,6 @@ static const uint8_t two_byte[256] = {
 
 typedef int32_t unaligned_int32_t __attribute__((aligned(1), may_alias));
 
-#define REX_B 1u
-#define REX_X 2u
-#define REX_R 4u
-#define REX_W 8u
-
 struct cursor {
     const uint8_t *bytes;
     size_t count, at;
@@ -313,40 +308,12 @@ enum decode_result decode_insn(const uint8_t *bytes, size_t count, struct insn *
 
 uint64_t *insn_register(struct cpu_user_regs *regs, unsigned nr)
 {
-    switch (nr & 15) {
-    case 0:
-        return &regs->rax;
-    case 1:
-        return &regs->rcx;
-    case 2:
-        return &regs->rdx;
-    case 3:
-        return &regs->rbx;
-    case 4:
-        return &regs->rsp;
-    case 5:
-        return &regs->rbp;
-    case 6:
-        return &regs->rsi;
-    case 7:
-        return &regs->rdi;
-    case 8:
-        return &regs->r8;
-    case 9:
-        return &regs->r9;
-    case 10:
-        return &regs->r10;
-    case 11:
-        return &regs->r11;
-    case 12:
-        return &regs->r12;
-    case 13:
-        return &regs->r13;
-    case 14:
-        return &regs->r14;
-    default:
-        return &regs->r15;
-    }
+#define AT(reg) offsetof(struct cpu_user_regs, reg) / sizeof(uint64_t)
+    static const uint8_t word[16] = {AT(rax), AT(rcx), AT(rdx), AT(rbx), AT(rsp), AT(rbp),
+                                     AT(rsi), AT(rdi), AT(r8),  AT(r9),  AT(r10), AT(r11),
+                                     AT(r12), AT(r13), AT(r14), AT(r15)};
+#undef AT
+    return (uint64_t *)regs + word[nr & 15];
 }
 
 /* Without REX, byte registers 4-7 are AH CH DH BH (Intel SDM 2, table 2-2). */

@@ -24,6 +24,12 @@ enum insn_prefix {
     PREFIX_ADDRSIZE = 1u << 4,
 };
 
+/* Bits of a REX prefix (Intel SDM 2, table 2-4). */
+#define REX_B 1u
+#define REX_X 2u
+#define REX_R 4u
+#define REX_W 8u
+
 #define REG_NONE 0xffu /* no base or index register */
 
 struct insn {

@@ -363,12 +363,51 @@ static bool read_source(struct cpu_user_regs *regs, const struct insn *i, struct
     return missing == 0;
 }
 
+/*
+ * The two that kernels nearly always use, XCHG and MOV of a whole entry from a register, at an
+ * address that is a register and a displacement, in their own 64-bit segment: known by their first
+ * bytes. False: it is not one of these, and nothing has been done.
+ */
+static bool plain_store(struct cpu_user_regs *regs, uint64_t fault_va, const struct store_ops *ops,
+                        void *ctx, enum commit_result *result)
+{
+    uint64_t code;
+
+    if (regs->cs != FLAT_RING3_CS64 || (regs->rip & ~PAGE_MASK) > PAGE_SIZE - sizeof(code) ||
+        guest_copy_in(&code, VADDR(regs->rip), sizeof(code)) != 0)
+        return false;
+    unsigned rex = code & 0xff, opcode = (code >> 8) & 0xff;
+    unsigned mod = (code >> 22) & 3, nr = (code >> 19) & 7, rm = (code >> 16) & 7;
+    if ((rex & 0xf8) != (0x40 | REX_W) || (opcode != 0x87 && opcode != 0x89) || mod == 3 ||
+        rm == 4 || (mod == 0 && rm == 5))
+        return false;
+    int64_t displacement = mod == 0 ? 0 : mod == 1 ? (int8_t)(code >> 24) : (int32_t)(code >> 24);
+    uint64_t *reg = insn_register(regs, nr | (rex & REX_R) << 1);
+    uint64_t base = *insn_register(regs, rm | (rex & REX_B) << 3);
+    struct store s = {.kind = opcode == 0x87 ? STORE_XCHG : STORE_MOV,
+                      .size = sizeof(uint64_t),
+                      .va = base + (uint64_t)displacement,
+                      .operand = *reg};
+    if (s.va != fault_va || (s.va & 7) != 0)
+        return false;
+    *result = commit(regs, &s, ops, ctx);
+    if (*result == COMMIT_DONE) {
+        if (s.kind == STORE_XCHG)
+            *reg = s.old;
+        retire_insn(regs, 3 + (mod == 1 ? 1 : mod == 2 ? 4 : 0));
+    }
+    return true;
+}
+
 bool emulate_store(struct cpu_user_regs *regs, uint64_t fault_va, const struct store_ops *ops,
                    void *ctx)
 {
+    enum commit_result result;
     struct insn i;
     struct store s;
 
+    if (plain_store(regs, fault_va, ops, ctx, &result))
+        return result != COMMIT_REFUSED;
     enum fetch_result fetched = fetch_insn(regs, &i);
     if (fetched != FETCH_OK)
         return fetched == FETCH_FAULTED;
@@ -380,14 +419,9 @@ bool emulate_store(struct cpu_user_regs *regs, uint64_t fault_va, const struct s
     if (s.kind == STORE_MOVS && !read_source(regs, &i, &s))
         return true;
 
-    switch (commit(regs, &s, ops, ctx)) {
-    case COMMIT_DONE:
-        break;
-    case COMMIT_CONTENDED:
-        return true;
-    default:
-        return false;
-    }
+    result = commit(regs, &s, ops, ctx);
+    if (result != COMMIT_DONE)
+        return result == COMMIT_CONTENDED;
     if (is_string_store(&s))
         finish_string(regs, &i, &s);
     else
