@@ -141,20 +141,35 @@ int frame_release(struct domain *d, mfn_t mfn)
 {
     if (!mfn_valid(mfn) || !allocation_drop(d, mfn))
         return -XEN_EINVAL;
+    /* What remains half done is finished by the vCPU's next page-table hypercall. */
+    if (own_refs(atomic_load(frame_own(mfn))) > 1)
+        (void)!arch_spare_drop(d);
     frame_put(mfn);
     return 0;
 }
 
 /* ---- Frames between two owners ------------------------------------------------------------ */
 
+/* With one reference there is no type reference, pin or half-built table: each has one too. */
+static int sole_reference_take(const struct domain *d, mfn_t mfn)
+{
+    uint64_t own = own_word(d, OWN_ALLOCATED);
+    if (atomic_cas(frame_own(mfn), &own, 0ull))
+        return 0;
+    return own & OWN_ALLOCATED && own_owner(own).v == d->id.v ? -XEN_EBUSY : -XEN_EINVAL;
+}
+
 int frame_detach(struct domain *d, mfn_t mfn)
 {
     if (!mfn_valid(mfn))
         return -XEN_EINVAL;
-    uint64_t own = own_word(d, OWN_ALLOCATED);
-    /* With one reference there is no type reference, pin or half-built table: each has one too. */
-    if (!atomic_cas(frame_own(mfn), &own, 0ull))
-        return own & OWN_ALLOCATED && own_owner(own).v == d->id.v ? -XEN_EBUSY : -XEN_EINVAL;
+    int rc = sole_reference_take(d, mfn);
+    if (rc == -XEN_EBUSY) {
+        (void)!arch_spare_drop(d);
+        rc = sole_reference_take(d, mfn);
+    }
+    if (rc)
+        return rc;
     account_remove(d, 1);
     return 0;
 }

@@ -185,6 +185,12 @@ unsigned arch_table_part(const uint64_t *slot);
 /* The TLB epoch, and a flush of every CPU that may hold translations from before `stamp`. */
 uint32_t arch_tlb_stamp(void);
 void arch_tlb_flush_stamp(uint32_t stamp);
+/*
+ * The machine layer keeps references to tables of d's that nothing needs now: drop them. To be
+ * tried when a frame is in the way as what it is. -XEN_ERESTART: call again, when torn tables are
+ * finished. d may be NULL.
+ */
+int arch_spare_drop(struct domain *d) must_check;
 /* The torn tables of the current vCPU. */
 struct torn_tables *arch_current_torn(void);
 

@@ -151,15 +151,29 @@ static inline bool valid_put(mfn_t mfn)
     return false;
 }
 
+/* It is VALID, but not to be had: -XEN_EBUSY, unless it is only spare references that hold it. */
+static int busy_spare_drop(mfn_t mfn, bool *dropped)
+{
+    if (*dropped)
+        return -XEN_EBUSY;
+    *dropped = true;
+    return arch_spare_drop(domain_by_id(frame_owner(mfn)));
+}
+
 int frame_get_type(mfn_t mfn, enum frame_type type)
 {
     uint64_t *at = frame_type_word(mfn);
     uint64_t word = atomic_load(at);
+    bool dropped = false;
     for (;;) {
         switch (type_state(word)) {
         case TS_VALID:
-            if (type_of(word) != type || type_count(word) >= COUNT_MAX)
-                return -XEN_EBUSY;
+            if (type_of(word) != type || type_count(word) >= COUNT_MAX) {
+                int rc = busy_spare_drop(mfn, &dropped);
+                if (rc)
+                    return rc;
+                break;
+            }
             if (atomic_cas(at, &word, word + TYPE_COUNT_ONE))
                 return 0;
             continue;

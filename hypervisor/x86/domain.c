@@ -3,6 +3,7 @@
 #include "core/domain.h"
 
 #include "core/frame.h"
+#include "core/heap.h"
 #include "core/lib.h"
 #include "x86/bounce.h"
 #include "x86/debugreg.h"
@@ -11,6 +12,7 @@
 #include "x86/fpu.h"
 #include "x86/mm/root.h"
 #include "x86/mm/segdesc.h"
+#include "x86/mm/spare.h"
 #include "x86/pirq.h"
 #include "x86/switch.h"
 #include "x86/time.h"
@@ -21,6 +23,9 @@ int arch_domain_create(struct domain *d)
     d->arch.all_iomem = d->is_privileged;
     d->arch.tsc_khz = time_tsc_khz();
     int rc = ports_domain_init(d, d->is_privileged);
+    d->arch.spare_slots = hv_alloc(d, sizeof(*d->arch.spare_slots));
+    if (rc == 0 && d->arch.spare_slots == NULL)
+        rc = -XEN_ENOMEM;
     if (rc == 0 && d->is_privileged)
         rc = pirq_domain_init(d);
     return rc;
@@ -37,6 +42,9 @@ int arch_domain_release(struct domain *d)
         segdesc_drop(v);
         root_drop(v);
     }
+    int rc = spare_drop(d, NULL);
+    if (rc)
+        return rc;
     if (d->arch.pirqs != NULL)
         pirq_domain_release(d);
     return 0;
@@ -47,6 +55,7 @@ void arch_domain_free(struct domain *d)
     if (d->arch.pirqs != NULL)
         pirq_domain_free(d);
     ports_domain_free(d);
+    hv_free(d, d->arch.spare_slots, sizeof(*d->arch.spare_slots));
 }
 
 void arch_vm_assist_changed(struct domain *d)

@@ -42,6 +42,7 @@ static inline void preempt_at(unsigned long nth, unsigned long checks)
 #include "core/frame.c"
 #include "core/pagetype.c"
 #include "x86/mm/entry.c"
+#include "x86/mm/spare.c"
 #include "x86/mm/table.c"
 
 /* ---- Domains -------------------------------------------------------------------------------- */
@@ -199,6 +200,9 @@ static inline void mm_hold(mfn_t mfn, int refs, enum frame_type type, int types)
     atomic_fetch_add(&mm_held[mm_index(mfn)].types[type], (uint32_t)types);
 }
 
+static struct spare_slots mm_spare_slots[MM_DOMAINS];
+static bool mm_with_spare_slots; /* else tables give and take references one by one */
+
 static inline void mm_start(void)
 {
     host_ram_init(MFN(MM_BASE), MM_FRAMES);
@@ -214,6 +218,8 @@ static inline void mm_start(void)
         d->refs = 1;
         d->max_pages = MM_FRAMES;
         d->owned_chunks = mm_owned[i];
+        mm_spare_slots[i] = (struct spare_slots){0};
+        d->arch.spare_slots = mm_with_spare_slots ? &mm_spare_slots[i] : NULL;
         d->max_vcpus = 2;
         lock_init(&d->pages_lock, RANK_PAGES);
         for (unsigned k = 0; k < 2; k++) {
@@ -296,6 +302,18 @@ static inline bool mm_frame_right(unsigned i, uint64_t *owned)
            (state != 2 || types > 0) && !(mm_tally[i].kinds & ~(1u << type)) && !mm_free[i];
 }
 
+static inline void mm_note_spare(const struct domain *d)
+{
+    for (unsigned k = 0; k < 2; k++)
+        for (unsigned i = 0; i < SPARE_ROOTS; i++)
+            if (d->vcpu[k]->arch.spare_root[i])
+                mm_note(d->vcpu[k]->arch.spare_root[i] - 1, 1, 4, 1);
+    const struct spare_slots *s = d->arch.spare_slots;
+    for (unsigned i = 0; s != NULL && i < KERNEL_SLOTS; i++)
+        if (s->entry[i] & 1)
+            mm_note((s->entry[i] & 0x000ffffffffff000ull) >> 12, s->sets, s->sets ? 3 : 0, s->sets);
+}
+
 /* What is wrong in the whole arena; said too. */
 static inline unsigned mm_recount(void)
 {
@@ -308,6 +326,8 @@ static inline unsigned mm_recount(void)
             for (unsigned level = 1; level <= 4; level++)
                 if (mm_vcpu[i][k].arch.torn.mfn_plus_1[level])
                     mm_note(mm_vcpu[i][k].arch.torn.mfn_plus_1[level] - 1, 1, 0, 0);
+    for (unsigned i = 0; i < MM_DOMAINS; i++)
+        mm_note_spare(&mm_domain[i]);
     for (unsigned i = 0; i < MM_FRAMES; i++)
         if (mm_exists(i))
             mm_note_frame(i);
@@ -347,6 +367,8 @@ static inline unsigned mm_kill(struct domain *d)
     for (unsigned k = 0; k < 2; k++)
         while (frame_resume_teardown(&d->vcpu[k]->arch.torn) != 0)
             rounds++;
+    while (spare_drop(d, NULL) != 0)
+        rounds++;
     while (frame_release_all(d) != 0)
         if (++rounds > 100000)
             bail_out("a domain's death has no end");

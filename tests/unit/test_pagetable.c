@@ -86,6 +86,7 @@ static mfn_t make_tree(unsigned level)
 /* A tree in which one L2 and one L1 are linked twice. */
 static mfn_t new_world(unsigned layout)
 {
+    mm_with_spare_slots = layout & 1;
     mm_start();
     nr_tables = 0;
     chunk_of = layouts[layout];

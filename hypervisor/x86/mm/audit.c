@@ -6,6 +6,7 @@
 
 #include "core/domain.h"
 #include "x86/mm/entry.h"
+#include "x86/mm/spare.h"
 #include "x86/pirq.h"
 
 unsigned arch_audit_table(mfn_t table, unsigned level, unsigned entries)
@@ -43,10 +44,22 @@ static void note_vcpu(const struct vcpu *v)
     for (unsigned level = FT_L1; level <= FT_L4; level++)
         if (v->arch.torn.mfn_plus_1[level])
             audit_note(MFN(v->arch.torn.mfn_plus_1[level] - 1), 1, 0);
+    for (unsigned i = 0; i < SPARE_ROOTS; i++)
+        if (v->arch.spare_root[i])
+            audit_note(MFN(v->arch.spare_root[i] - 1), 1, 1);
+}
+
+static void note_spare_slots(const struct spare_slots *s)
+{
+    for (unsigned i = 0; s->sets != 0 && i < KERNEL_SLOTS; i++)
+        if (s->entry[i] & PTE_PRESENT)
+            audit_note(entry_mfn(s->entry[i]), s->sets, s->sets);
 }
 
 void arch_audit_domain(struct domain *d)
 {
+    if (d->arch.spare_slots != NULL)
+        note_spare_slots(d->arch.spare_slots);
     for_each_vcpu (d, v)
         note_vcpu(v);
     if (d->arch.pirqs != NULL)

@@ -14,6 +14,7 @@
 #include "x86/mm/owner.h"
 #include "x86/mm/root.h"
 #include "x86/mm/segdesc.h"
+#include "x86/mm/spare.h"
 
 typedef int mmuext_fn(struct vcpu *v, struct domain *d, const struct mmuext_op *op);
 
@@ -26,7 +27,10 @@ static int op_pin(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
 
 static int op_unpin(struct vcpu *v, struct domain *d, const struct mmuext_op *op)
 {
-    return frame_unpin(d, MFN(op->arg1.mfn), &v->arch.torn);
+    int rc = frame_unpin(d, MFN(op->arg1.mfn), &v->arch.torn);
+    if (rc == 0)
+        spare_root_forget(d, MFN(op->arg1.mfn));
+    return rc;
 }
 
 static int op_new_baseptr(struct vcpu *v, struct domain *d, const struct mmuext_op *op)

@@ -8,19 +8,23 @@
 #include "core/domain.h"
 #include "core/frame.h"
 #include "x86/bounce.h"
+#include "x86/mm/spare.h"
 #include "x86/tlb.h"
 #include "x86/x86.h"
 
 static int root_hold(struct vcpu *v, mfn_t mfn)
 {
+    if (spare_root_take(v, mfn))
+        return 0;
     int rc = frame_get_both(mfn, v->domain, FT_L4);
     return rc == -XEN_EPERM ? -XEN_EINVAL : rc;
 }
 
-static void root_release(mfn_t mfn)
+/* Tasks change places: it may soon be wanted again. */
+static void root_release(struct vcpu *v, mfn_t mfn)
 {
     if (!mfn_eq(mfn, INVALID_MFN))
-        frame_put_both(mfn);
+        spare_root_give(v, mfn);
 }
 
 int root_set_kernel(struct vcpu *v, mfn_t mfn)
@@ -41,7 +45,7 @@ int root_set_kernel(struct vcpu *v, mfn_t mfn)
         tlb_load_guest(v->arch.cr3_kernel);
         irq_restore(flags);
     }
-    root_release(old);
+    root_release(v, old);
     return 0;
 }
 
@@ -60,14 +64,14 @@ int root_set_user(struct vcpu *v, mfn_t mfn)
         tlb_flush_user_local();
     if (first_or_none)
         bounce_update_fast_entry(v);
-    root_release(old);
+    root_release(v, old);
     return 0;
 }
 
 void root_drop(struct vcpu *v)
 {
-    root_release(v->arch.user_table);
-    root_release(v->arch.kernel_table);
+    root_release(v, v->arch.user_table);
+    root_release(v, v->arch.kernel_table);
     v->arch.user_table = v->arch.kernel_table = INVALID_MFN;
     v->arch.cr3_user = v->arch.cr3_kernel = 0;
 }

@@ -9,6 +9,7 @@
 #include "core/softirq.h"
 #include "x86/mm/entry.h"
 #include "x86/mm/segdesc.h"
+#include "x86/mm/spare.h"
 #include "x86/paging.h"
 
 struct torn_tables *arch_current_torn(void)
@@ -66,28 +67,45 @@ static int part_acquire(uint64_t *entries, unsigned level, struct domain *owner,
     return 0;
 }
 
-int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner, unsigned *progress,
-                       unsigned *parts)
+/* Entries [*progress, end), where a part begins. As arch_table_acquire(). */
+static int range_acquire(uint64_t *entries, unsigned level, struct domain *owner,
+                         unsigned *progress, unsigned end, unsigned *parts)
 {
-    if (type == FT_SEGDESC)
-        return segdesc_page_acquire(table, progress);
-    uint64_t *entries = mfn_to_virt(table);
     bool any = false;
-    while (*progress < PTES_PER_TABLE) {
+    while (*progress < end) {
         unsigned part = *progress / PART_ENTRIES, next = (part + 1) * PART_ENTRIES;
         if (!any_present(&entries[part * PART_ENTRIES], PART_ENTRIES)) {
             *progress = next;
             continue;
         }
         *parts |= 1u << part;
-        int rc = part_acquire(entries, type, owner, progress, next, &any);
+        int rc = part_acquire(entries, level, owner, progress, next, &any);
         if (rc)
             return rc;
     }
-    if (type == FT_L4)
+    return 0;
+}
+
+int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner, unsigned *progress,
+                       unsigned *parts)
+{
+    if (type == FT_SEGDESC)
+        return segdesc_page_acquire(table, progress);
+    uint64_t *entries = mfn_to_virt(table);
+    bool top = type == FT_L4;
+    unsigned end = top && *progress <= HV_SLOT_FIRST ? HV_SLOT_FIRST : PTES_PER_TABLE;
+    for (; *progress < PTES_PER_TABLE; end = PTES_PER_TABLE) {
+        int rc = range_acquire(entries, type, owner, progress, end, parts);
+        if (rc)
+            return rc;
+        if (end == HV_SLOT_FIRST && spare_slots_take(owner, &entries[KERNEL_SLOT_FIRST], parts))
+            *progress = PTES_PER_TABLE;
+    }
+    if (top)
         paging_fill_slots(entries);
     return 0;
 }
+static_assert(HV_SLOT_FIRST % PART_ENTRIES == 0, "a part has the guest's lower slots, or none");
 
 /* The entries of [first, *end), from above. False: work is pending, [first, *end) are left. */
 static bool part_release(const uint64_t *entries, unsigned level, unsigned first, unsigned *end,
@@ -116,6 +134,12 @@ int arch_table_release(mfn_t table, enum frame_type type, unsigned *progress, un
         return 0;
     uint64_t *entries = mfn_to_virt(table);
     bool any = false;
+    if (type == FT_L4 && *progress == PTES_PER_TABLE &&
+        spare_slots_give(domain_by_id(frame_owner(table)), &entries[KERNEL_SLOT_FIRST], parts,
+                         torn)) {
+        parts &= (1u << HV_SLOT_FIRST / PART_ENTRIES) - 1;
+        *progress = HV_SLOT_FIRST;
+    }
     while (parts != 0) {
         unsigned part = 31 - (unsigned)__builtin_clz(parts);
         *progress = MIN(*progress, (part + 1) * PART_ENTRIES);

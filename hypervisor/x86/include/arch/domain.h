@@ -10,6 +10,7 @@
 struct pirq_map;
 struct io_bitmap;
 struct fpu_area;
+struct spare_slots;
 
 struct callback {
     uint64_t address; /* 0: none */
@@ -73,13 +74,18 @@ struct arch_vcpu {
     uint64_t time_area_tsc; /* the TSC base in the guest's vcpu_time_info, if that is not stale */
 
     struct torn_tables torn; /* page tables being taken down piecemeal */
+    /* L4 tables in use not long ago, + 1, each with its references (x86/mm/spare.c); 0: none */
+#define SPARE_ROOTS 4u
+    uint64_t spare_root[SPARE_ROOTS];
+    unsigned spare_turn; /* whose place is given to the next, when there is none */
 };
 
 struct arch_domain {
     cpumask_t dirty_cpus; /* CPUs that a vCPU of it runs on or was last loaded on */
     struct pirq_map *pirqs;
-    struct io_bitmap *ports; /* I/O ports it may use directly; NULL: none */
-    bool all_iomem;          /* may map any device memory that is not the hypervisor's */
+    struct io_bitmap *ports;         /* I/O ports it may use directly; NULL: none */
+    struct spare_slots *spare_slots; /* references kept (x86/mm/spare.c); NULL: none ever */
+    bool all_iomem;                  /* may map any device memory that is not the hypervisor's */
     unsigned tsc_khz;
 };
 
