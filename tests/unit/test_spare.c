@@ -180,22 +180,26 @@ static void test_roots(void)
 {
     start();
     mfn_t root[6];
-    ok(!spare_root_take(v, INVALID_MFN), "an empty place is no table");
+    ok(spare_root_take(v, INVALID_MFN, 0) == NO_PLACE, "an empty place is no table");
     for (unsigned i = 0; i < 6; i++) {
         pin(root[i] = new_root(false));
         is(frame_get_both(root[i], d, FT_L4), 0);
     }
     for (unsigned i = 0; i < 4; i++)
-        spare_root_give(v, root[i]);
+        spare_root_give(v, root[i], NO_PLACE);
     mm_hold(root[4], 1, FT_L4, 1);
     mm_hold(root[5], 1, FT_L4, 1);
     is(mm_recount(), 0, "four are kept");
-    ok(spare_root_take(v, root[2]), "taken again");
-    ok(!spare_root_take(v, root[2]), "once");
+    ok(spare_root_take(v, root[2], 7) != NO_PLACE, "taken again");
+    ok(spare_root_take(v, root[2], 7) == NO_PLACE, "once");
+    spare_root_give(v, root[2], 2);
+    is(spare_root_take(v, root[2], 7), 2, "it goes where it is said");
+    spare_root_give(v, root[2], 0);
+    is(spare_root_take(v, root[2], 7), 2, "but not over another");
     mm_hold(root[2], 1, FT_L4, 1);
     is(mm_recount(), 0);
     for (unsigned i = 4; i < 6; i++) {
-        spare_root_give(v, root[i]);
+        spare_root_give(v, root[i], NO_PLACE);
         mm_hold(root[i], -1, FT_L4, -1);
     }
     is(types(root[0]) + types(root[1]) + types(root[3]), 5, "when all places are taken one goes");
@@ -207,7 +211,7 @@ static void test_roots(void)
     unpin(root[4]);
     is(frame_get_mapping(root[4], d, true), 0, "or wanted as something else");
     frame_put_mapping(root[4], true);
-    spare_root_give(v, root[2]);
+    spare_root_give(v, root[2], NO_PLACE);
     mm_hold(root[2], -1, FT_L4, -1);
     is(mm_recount(), 0);
     mm_kill(d);
@@ -221,7 +225,7 @@ static void test_dying(void)
     pin(one);
     is(frame_get_both(one, d, FT_L4), 0);
     d->is_dying = true;
-    spare_root_give(v, one);
+    spare_root_give(v, one, NO_PLACE);
     is(v->arch.spare_root[0], 0, "a dying domain keeps no root");
     unpin(one);
     is(d->arch.spare_slots->sets, 0, "and no slots");

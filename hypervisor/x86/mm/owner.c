@@ -15,12 +15,8 @@ int table_owner_get(struct vcpu *v, domid_t id, struct domain **out)
     return rc;
 }
 
-int page_owner_get(struct vcpu *v, domid_t id, struct domain **out)
+int page_owner_find(struct vcpu *v, domid_t id, struct domain **out)
 {
-    if (id.v == DOMID_SELF) {
-        *out = v->domain;
-        return 0;
-    }
     if (id.v == DOMID_IO) {
         atomic_fetch_add(&domain_io.refs, 1);
         *out = &domain_io;
@@ -32,10 +28,4 @@ int page_owner_get(struct vcpu *v, domid_t id, struct domain **out)
         return 0;
     }
     return table_owner_get(v, id, out);
-}
-
-void page_owner_put(struct vcpu *v, struct domain *d)
-{
-    if (d != v->domain)
-        domain_put(d);
 }

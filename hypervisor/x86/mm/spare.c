@@ -112,20 +112,27 @@ bool spare_slots_give(const struct domain *d, const uint64_t *entries, unsigned 
 
 /* ---- Roots ---------------------------------------------------------------------------------- */
 
-bool spare_root_take(struct vcpu *v, mfn_t root)
+static bool taken_from(struct vcpu *v, unsigned place, mfn_t root)
 {
-    if (mfn_eq(root, INVALID_MFN)) /* a guest's number, whose successor would be "none" */
-        return false;
-    for (unsigned i = 0; i < SPARE_ROOTS; i++) {
-        uint64_t kept = root.v + 1;
-        if (READ_ONCE(v->arch.spare_root[i]) == kept &&
-            atomic_cas(&v->arch.spare_root[i], &kept, 0ull))
-            return true;
-    }
-    return false;
+    uint64_t kept = root.v + 1;
+    return READ_ONCE(v->arch.spare_root[place]) == kept &&
+           atomic_cas(&v->arch.spare_root[place], &kept, 0ull);
 }
 
-void spare_root_give(struct vcpu *v, mfn_t root)
+unsigned spare_root_take(struct vcpu *v, mfn_t root, unsigned guess)
+{
+    if (mfn_eq(root, INVALID_MFN)) /* a guest's number, whose successor would be "none" */
+        return NO_PLACE;
+    if (likely(taken_from(v, guess % SPARE_ROOTS, root)))
+        return guess % SPARE_ROOTS;
+    for (unsigned i = 0; i < SPARE_ROOTS; i++)
+        if (taken_from(v, i, root))
+            return i;
+    return NO_PLACE;
+}
+
+/* To an empty place, or, when there is none, to one whose turn it is. */
+static void put_somewhere(struct vcpu *v, mfn_t root)
 {
     uint64_t *kept = v->arch.spare_root;
     unsigned i = 0;
@@ -136,14 +143,28 @@ void spare_root_give(struct vcpu *v, mfn_t root)
     uint64_t old = atomic_swap(&kept[i], root.v + 1);
     if (old != 0)
         frame_put_both(MFN(old - 1));
-    if (READ_ONCE(v->domain->is_dying) && spare_root_take(v, root))
+}
+
+static __attribute__((noinline)) void give_slowly(struct vcpu *v, mfn_t root, bool there)
+{
+    if (!there)
+        put_somewhere(v, root);
+    if (READ_ONCE(v->domain->is_dying) && spare_root_take(v, root, 0) != NO_PLACE)
         frame_put_both(root);
+}
+
+void spare_root_give(struct vcpu *v, mfn_t root, unsigned place)
+{
+    uint64_t none = 0;
+    bool there = place < SPARE_ROOTS && atomic_cas(&v->arch.spare_root[place], &none, root.v + 1);
+    if (unlikely(!there || READ_ONCE(v->domain->is_dying)))
+        give_slowly(v, root, there);
 }
 
 void spare_root_forget(const struct domain *d, mfn_t root)
 {
     for_each_vcpu (d, v)
-        while (spare_root_take(v, root))
+        while (spare_root_take(v, root, 0) != NO_PLACE)
             frame_put_both(root);
 }
 

@@ -35,9 +35,14 @@ bool spare_slots_take(const struct domain *d, const uint64_t *entries, unsigned 
 bool spare_slots_give(const struct domain *d, const uint64_t *entries, unsigned parts,
                       struct torn_tables *torn) must_check;
 
-/* The references of a vCPU's base pointer. Take: false, when they are not there. */
-bool spare_root_take(struct vcpu *v, mfn_t root) must_check;
-void spare_root_give(struct vcpu *v, mfn_t root);
+/*
+ * The references of a vCPU's base pointer. Take: the place where they were, which is first looked
+ * for at `guess`, or NO_PLACE. Give: to that place, if it is empty, so that two that take turns
+ * find each other at once.
+ */
+#define NO_PLACE (~0u)
+unsigned spare_root_take(struct vcpu *v, mfn_t root, unsigned guess) must_check;
+void spare_root_give(struct vcpu *v, mfn_t root, unsigned place);
 /* The guest has unpinned it: nobody is to keep it. */
 void spare_root_forget(const struct domain *d, mfn_t root);
 

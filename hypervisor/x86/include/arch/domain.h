@@ -77,7 +77,8 @@ struct arch_vcpu {
     /* L4 tables in use not long ago, + 1, each with its references (x86/mm/spare.c); 0: none */
 #define SPARE_ROOTS 4u
     uint64_t spare_root[SPARE_ROOTS];
-    unsigned spare_turn; /* whose place is given to the next, when there is none */
+    uint8_t spare_kernel, spare_user; /* the places where they were found the last time */
+    unsigned spare_turn;              /* whose place is given to the next, when there is none */
 };
 
 struct arch_domain {
