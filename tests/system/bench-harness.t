@@ -95,6 +95,8 @@ def test_files(directory):
     tap.ok("| row: Group | 150.0 | held | 100.5 |" in text, "and whose instructions those with a bar are")
     tap.ok("from, to |" in text and "`waitpid` included" in text, "and what timers include")
     tap.ok(report.replaced("nothing", table) is None, "not into one without a place for it")
+    tap.ok(report.replaced(f"{report.BEGIN}\n{report.END}\nkept\n{report.END}\n", table) is None,
+           "nor into one with two ends, between which there may be text")
 
 
 def test_reasons(directory):
