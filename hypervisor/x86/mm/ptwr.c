@@ -57,7 +57,9 @@ static int ptwr_cmpxchg(void *ctx, uint64_t va, unsigned size, uint64_t *old, ui
     }
     uint64_t entry = (whole & ~mask) | ((new << shift) & mask);
     int rc = entry_set(1, slot, entry, false, &whole, p->v->domain, p->v->domain);
-    if (rc != -XEN_EAGAIN)
+    /* Work is pending: as a lost race. After some of these the guest faults again, and it is done.
+     */
+    if (rc != -XEN_EAGAIN && rc != -XEN_ERESTART)
         return rc;
     *old = (whole & mask) >> shift;
     return 1;
