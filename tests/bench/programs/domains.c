@@ -4,6 +4,7 @@
  * Events to another domain (guests/echo.c) and back, through /dev/xen/evtchn, and writes to the
  * store.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -51,17 +52,29 @@ static const struct operation operations[] = {
     MEASURED(store_write, 50),
 };
 
-/* The guest's port, when it has one to tell. */
+/*
+ * The guest's port, when it has one to tell. The static libxenstore has no thread: an event that it
+ * meets where it looks for a reply makes the request fail, and ends the connection. So the watch
+ * has one of its own.
+ */
 static evtchn_port_t port_of(unsigned domid)
 {
-    char path[64], *value;
+    struct xs_handle *watcher = xs_open(0);
+    char path[64], *value = NULL;
     unsigned count;
 
     snprintf(path, sizeof(path), "/local/domain/%u/data/port", domid);
-    check(xs_watch(store, path, ""), "watch");
-    do
-        free(xs_read_watch(store, &count));
-    while (!(value = xs_read(store, XBT_NULL, path, NULL)) || value[0] == '\0');
+    check(watcher != NULL && xs_watch(watcher, path, ""), "watch");
+    while (value == NULL || value[0] == '\0') {
+        char **event = xs_read_watch(watcher, &count);
+
+        check(event != NULL, "wait for the guest's port");
+        free(event);
+        free(value);
+        value = xs_read(store, XBT_NULL, path, NULL);
+        check(value != NULL || errno == ENOENT, "read the guest's port");
+    }
+    xs_close(watcher);
     return (evtchn_port_t)atoi(value);
 }
 
