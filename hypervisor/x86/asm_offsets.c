@@ -52,7 +52,6 @@ void asm_offsets(void)
 
     DEFINE(ABI_VERSION, ABI_VERSION);
     DEFINE(HC_AGAIN, HC_AGAIN);
-    DEFINE(HC_REWOUND, HC_REWOUND);
     DEFINE(HYPERCALL_ARGS_sizeof, sizeof(struct hypercall_args));
     DEFINE(MSR_SHADOW_GS_BASE, MSR_SHADOW_GS_BASE);
 

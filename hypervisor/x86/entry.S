@@ -279,6 +279,42 @@ entry_paranoid:
 
 /* ---- To the guest ---------------------------------------------------------------------------- */
 
+#ifndef PARAVANE_DEBUG
+hypercall_unfinished:
+        mov     (REGS_rax + HYPERCALL_ARGS_sizeof)(%rsp), %rdi
+        mov     %rsp, %rsi
+        call    hypercall_again
+        jmp     1f
+#endif
+
+/* Of a guest kernel, from entry_syscall: what SYSCALL left is in guest_regs, and goes on to the guest below. */
+hypercall:
+        movl    $VECTOR_SYSCALL, 4(%rsp)
+        mov     SLOT(rflags, error_code), %r11
+        SAVE_REGS
+        sti
+        push    %r9
+        push    %r8
+        push    %r10
+        push    %rdx
+        push    %rsi
+        push    %rdi
+        mov     (CPUINFO_current + HYPERCALL_ARGS_sizeof)(%rsp), %rdi
+        mov     %rax, %rsi
+        mov     %rsp, %rdx              /* what was pushed is a struct hypercall_args */
+#ifdef PARAVANE_DEBUG
+        call    hypercall_dispatch
+#else
+        call    hypercall_call
+        cmp     $HC_AGAIN, %rax
+        je      hypercall_unfinished
+1:
+#endif
+        add     $HYPERCALL_ARGS_sizeof, %rsp
+        cmp     $1, %rax                /* overflows for HC_REWOUND alone, the least number */
+        jo      ret_to_guest
+        mov     %rax, REGS_rax(%rsp)
+
 /* %rsp is at guest_regs. */
         .globl  ret_to_guest
 ret_to_guest:
@@ -417,43 +453,7 @@ from_kernel:
         cmp     $HYPERCALL_IRET, %eax
         je      iret_fast
         cmp     $HYPERCALL_VERSION, %eax
-        je      version_fast
-hypercall:
-        movl    $VECTOR_SYSCALL, 4(%rsp)
-        mov     SLOT(rflags, error_code), %r11
-        SAVE_REGS
-        sti
-        push    %r9
-        push    %r8
-        push    %r10
-        push    %rdx
-        push    %rsi
-        push    %rdi
-        mov     (CPUINFO_current + HYPERCALL_ARGS_sizeof)(%rsp), %rdi
-        mov     %rax, %rsi
-        mov     %rsp, %rdx              /* what was pushed is a struct hypercall_args */
-#ifdef PARAVANE_DEBUG
-        call    hypercall_dispatch
-#else
-        call    hypercall_call
-        cmp     $HC_AGAIN, %rax
-        je      hypercall_unfinished
-1:
-#endif
-        add     $HYPERCALL_ARGS_sizeof, %rsp
-        movabs  $HC_REWOUND, %rdx
-        cmp     %rdx, %rax
-        je      ret_to_guest
-        mov     %rax, REGS_rax(%rsp)
-        jmp     ret_to_guest
-
-#ifndef PARAVANE_DEBUG
-hypercall_unfinished:
-        mov     (REGS_rax + HYPERCALL_ARGS_sizeof)(%rsp), %rdi
-        mov     %rsp, %rsi
-        call    hypercall_again
-        jmp     1b
-#endif
+        jne     hypercall
 
 /*
  * xen_version(XENVER_version), the hypercall that does nothing: kernels make it to have their events
@@ -498,15 +498,13 @@ version_work:
 /*
  * iret, to user mode or within the kernel, by the frame on the kernel's stack (struct iret_context). All of it is
  * read once, into guest_regs. What is unusual (events to stay masked, a stack that is not guest memory) goes
- * the long way, which starts afresh.
+ * the long way, which starts afresh. A frame across the end of the address space goes on at 0, which is the guest's, too.
  */
 iret_fast:
         mov     SLOT(rsp, error_code), %rcx
         movabs  $HV_VIRT_END, %rax
         cmp     %rax, %rcx
         jb      iret_slow
-        cmp     $-IRET_sizeof, %rcx
-        ja      iret_slow
         cmpb    $0, VCPU_fast_entry(%r11)
         je      iret_slow
         ALLOW_GUEST_ACCESS

@@ -19,7 +19,7 @@
 /* ---- From entry.S and back ---------------------------------------------------------------- */
 
 static_assert(__HYPERVISOR_iret == 23 && VGCF_in_syscall == 0x100 &&
-                  __HYPERVISOR_xen_version == 17 && XENVER_version == 0,
+                  __HYPERVISOR_xen_version == 17 && XENVER_version == 0 && HC_REWOUND == INT64_MIN,
               "entry.S knows the numbers");
 
 void arch_hypercall_rewind(unsigned nr, unsigned nargs, const uint64_t *args)
