@@ -4,8 +4,8 @@
  * that something has changed, not what, and that the store has gone.
  *
  * libxenstore's watches need its thread, which its static library has not: there a descriptor never
- * becomes readable, and a request that meets an event where it looks for its reply fails with EINVAL
- * and ends the connection. It does not tell the end of the connection either.
+ * becomes readable, and a request that meets an event where it looks for its reply fails with
+ * EINVAL and ends the connection. It does not tell the end of the connection either.
  */
 #ifndef COMMON_STORE_WATCH_H
 #define COMMON_STORE_WATCH_H
