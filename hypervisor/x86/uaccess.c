@@ -29,47 +29,31 @@ static size_t copy_catching(void *dst, const void *src, size_t n)
 }
 
 /*
- * One word, which most copies are, in one access. What faults is left to copy_catching(), which
- * finds the byte.
+ * One word, which most copies are, or half of one: numbers of ports, domains, commands. In one
+ * access; what faults is left to copy_catching(), which finds the byte.
  */
-static bool get_word(uint64_t *dst, const uint64_t *src)
-{
-    uint64_t word;
+#define DEFINE_GET(name, type, mov)                                                                \
+    static bool name(type *dst, const type *src)                                                   \
+    {                                                                                              \
+        type value;                                                                                \
+                                                                                                   \
+        guest_access_begin();                                                                      \
+        __asm__ goto("1: " mov " %1, %0\n"                                                         \
+                     "2:\n" EXTABLE_ASM("1b", "2b", "%l[fault]")                                   \
+                     : "=r"(value)                                                                 \
+                     : "m"(*src)                                                                   \
+                     :                                                                             \
+                     : fault);                                                                     \
+        guest_access_end();                                                                        \
+        *dst = value;                                                                              \
+        return true;                                                                               \
+    fault:                                                                                         \
+        guest_access_end();                                                                        \
+        return false;                                                                              \
+    }
 
-    guest_access_begin();
-    __asm__ goto("1: movq %1, %0\n"
-                 "2:\n" EXTABLE_ASM("1b", "2b", "%l[fault]")
-                 : "=r"(word)
-                 : "m"(*src)
-                 :
-                 : fault);
-    guest_access_end();
-    *dst = word;
-    return true;
-fault:
-    guest_access_end();
-    return false;
-}
-
-/* Half of one: numbers of ports, domains, commands. */
-static bool get_half(uint32_t *dst, const uint32_t *src)
-{
-    uint32_t half;
-
-    guest_access_begin();
-    __asm__ goto("1: movl %1, %0\n"
-                 "2:\n" EXTABLE_ASM("1b", "2b", "%l[fault]")
-                 : "=r"(half)
-                 : "m"(*src)
-                 :
-                 : fault);
-    guest_access_end();
-    *dst = half;
-    return true;
-fault:
-    guest_access_end();
-    return false;
-}
+DEFINE_GET(get_word, uint64_t, "movq")
+DEFINE_GET(get_half, uint32_t, "movl")
 
 static bool put_word(uint64_t *dst, uint64_t word)
 {
