@@ -218,6 +218,31 @@ static void test_roots(void)
     is(mm_recount() + mm_missing(), 0, "a domain's death leaves nothing");
 }
 
+/* The last one that is dropped is half taken down: that is not the end of it. */
+static void test_last_interrupted(void)
+{
+    start();
+    mfn_t one = mm_frame_of(d, 0); /* without kernel slots: nothing of it is kept */
+    for (unsigned i = 0; i < 4; i++)
+        put_entry(one, i, to(mm_frame_of(d, 0)));
+    pin(one);
+    is(frame_get_both(one, d, FT_L4), 0);
+    spare_root_give(v, one, NO_PLACE);
+    unpin(one);
+    preempt_at(1, ~0ul);
+    is(arch_spare_drop(d), -XEN_ERESTART, "interrupted in the last root");
+    unsigned rounds = 0;
+    while (arch_spare_drop(d) != 0 && rounds < 100)
+        rounds++;
+    ok(rounds < 100, "gone on with, it ends");
+    preempt_never();
+    is(frame_type_hint(one), FT_NONE, "and it is no table any more");
+    is(frame_resume_teardown(&v->arch.torn), 0);
+    is(mm_recount(), 0);
+    mm_kill(d);
+    is(mm_recount() + mm_missing(), 0);
+}
+
 static void test_dying(void)
 {
     start();
@@ -241,6 +266,7 @@ int main(void)
     test_in_nobodys_way();
     test_interrupted();
     test_roots();
+    test_last_interrupted();
     test_dying();
     return done();
 }

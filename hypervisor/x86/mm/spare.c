@@ -205,7 +205,8 @@ int spare_drop(struct domain *d, struct torn_tables *torn)
         cpu_relax();
     rc = slots_drop(s, torn);
     slots_leave(s);
-    return rc;
+    /* What is half taken down holds what it refers to still. */
+    return rc == 0 && torn != NULL && torn_any(torn) ? -XEN_ERESTART : rc;
 }
 
 int arch_spare_drop(struct domain *d)
