@@ -23,6 +23,11 @@ tty_of()
     store read "/local/domain/$(pvctl domid "$1")/console/tty"
 }
 
+has_tty()
+{
+    [ -c "$(tty_of "$1")" ]
+}
+
 # Looked for now and then only: looking takes time that the guest needs.
 said()
 {
@@ -51,7 +56,7 @@ check 1 'another pvconsoled runs' pvconsoled -F
 
 # Both ways; what was written before anybody looked is there.
 console_guest one
-wait_for 10 test -c "$(tty_of one)"
+wait_for 10 has_tty one
 ok $? "its node console/tty names a terminal"
 attach one
 exec 3>/tmp/in.one
@@ -116,7 +121,7 @@ pvstored
 echo "say without store" >&3
 said one '^without store' "consoles work on when the store is a new one"
 console_guest three
-wait_for 10 test -c "$(tty_of three)"
+wait_for 10 has_tty three
 ok $? "new guests are seen by the new store, too"
 
 # A Linux guest and its shell.
@@ -159,8 +164,8 @@ for name in one two three linux; do
     pvctl destroy $name 2>/dev/null
 done
 wait "$console_two"
-wait_for 10 test "$(store count /local)" = "$nodes"
+wait_for 10 prints "$nodes" store count /local
 is "$(store count /local)" "$nodes" "the store has the nodes that it had"
-wait_for 10 test "$(info free_memory)" = "$free"
+wait_for 10 prints "$free" info free_memory
 is "$(info free_memory)" "$free" "all memory is free again"
 is "$(ls /dev/pts | grep -c '[0-9]')" 0 "no pty is left"

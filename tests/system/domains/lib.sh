@@ -59,6 +59,14 @@ wait_for()
     done
 }
 
+# prints TEXT COMMAND...: what wait_for asks when a command's output is to become TEXT.
+prints()
+{
+    wanted_text=$1
+    shift
+    [ "$("$@")" = "$wanted_text" ]
+}
+
 # pause SECONDS: nobody writes into that pipe.
 [ -p /tmp/.pause ] || mkfifo /tmp/.pause
 pause()

@@ -148,7 +148,7 @@ for pause in 20000 200000; do
     wait_for 60 renewed back "$before"
     ok $? "restarted, though all of the daemon was killed after $((pause / 1000)) ms"
 done
-wait_for 30 test -z "$(ls /run/paravane/watch)"
+wait_for 30 prints "" ls /run/paravane/watch
 is "$(ls /run/paravane/watch)" "" "no task is left"
 is "$(pvctl list | grep -c ' *back ')" 1 "one guest of that name is there"
 
@@ -188,9 +188,9 @@ ok $? "it is tried again, until it can"
 for name in back kept renamed "$old" lost dumped; do
     check 0 '' pvctl destroy "$name"
 done
-wait_for 10 test "$(store count /)" = "$nodes"
+wait_for 10 prints "$nodes" store count /
 is "$(store count /)" "$nodes" "the store has the nodes that it had"
-wait_for 10 test "$(info free_memory)" = "$free"
+wait_for 10 prints "$free" info free_memory
 is "$(info free_memory)" "$free" "all memory is free again"
 is "$(ls /var/lib/paravane/guests)" "" "no configuration is left"
 [ $failures = 0 ] || diag </tmp/log
