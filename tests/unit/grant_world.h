@@ -152,13 +152,13 @@ static int unmap_parts(struct vcpu *v, uint32_t handle, uint64_t addr, uint64_t 
     return op.status;
 }
 
-static int unmap(struct vcpu *v, uint32_t handle, uint64_t addr)
+static inline int unmap(struct vcpu *v, uint32_t handle, uint64_t addr)
 {
     return unmap_parts(v, handle, addr, 0);
 }
 
-static struct gnttab_copy copy_op(uint16_t sdom, uint64_t s, unsigned soff, uint16_t ddom,
-                                  uint64_t t, unsigned toff, unsigned len, unsigned flags)
+static inline struct gnttab_copy copy_op(uint16_t sdom, uint64_t s, unsigned soff, uint16_t ddom,
+                                         uint64_t t, unsigned toff, unsigned len, unsigned flags)
 {
     struct gnttab_copy op = {.len = (uint16_t)len, .flags = (uint16_t)flags, .status = 1};
 
