@@ -7,6 +7,7 @@
 #include "core/hypercall.h"
 #include "core/version.h"
 #include "x86/desc.h"
+#include "x86/traps.h"
 #include "x86/x86.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" ::"i"(value))
@@ -55,6 +56,20 @@ void asm_offsets(void)
     DEFINE(HYPERCALL_ARGS_sizeof, sizeof(struct hypercall_args));
     DEFINE(MSR_SHADOW_GS_BASE, MSR_SHADOW_GS_BASE);
 
+    DEFINE(RFLAGS_IF, X86_RFLAGS_IF);
+    DEFINE(RFLAGS_FIXED, X86_RFLAGS_FIXED);
+    DEFINE(RFLAGS_TF, X86_RFLAGS_TF);
+    DEFINE(RFLAGS_RF, X86_RFLAGS_RF);
+    DEFINE(IRET_RFLAGS, IRET_RFLAGS);
+    DEFINE(FLAT_CS64, FLAT_RING3_CS64);
+    DEFINE(FLAT_CS32, FLAT_RING3_CS32);
+    DEFINE(FLAT_SS, FLAT_RING3_SS64);
+    DEFINE(PF_USER, PF_USER);
+    DEFINE(TRAP_GATE_MASKS, TRAP_GATE_MASKS);
+    DEFINE(HYPERCALL_iret, __HYPERVISOR_iret);
+    DEFINE(HYPERCALL_xen_version, __HYPERVISOR_xen_version);
+    DEFINE(VGCF_in_syscall, VGCF_in_syscall);
+
     DEFINE(IRET_rax, offsetof(struct iret_context, rax));
     DEFINE(IRET_r11, offsetof(struct iret_context, r11));
     DEFINE(IRET_rcx, offsetof(struct iret_context, rcx));
@@ -64,5 +79,4 @@ void asm_offsets(void)
     DEFINE(IRET_rflags, offsetof(struct iret_context, rflags));
     DEFINE(IRET_rsp, offsetof(struct iret_context, rsp));
     DEFINE(IRET_ss, offsetof(struct iret_context, ss));
-    DEFINE(IRET_sizeof, sizeof(struct iret_context));
 }

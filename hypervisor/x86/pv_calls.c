@@ -16,11 +16,9 @@
 #include "x86/traps.h"
 #include "x86/x86.h"
 
-/* ---- From entry.S and back ---------------------------------------------------------------- */
+/* ---- From entry_syscall.S and back --------------------------------------------------------- */
 
-static_assert(__HYPERVISOR_iret == 23 && VGCF_in_syscall == 0x100 &&
-                  __HYPERVISOR_xen_version == 17 && XENVER_version == 0 && HC_REWOUND == INT64_MIN,
-              "entry.S knows the numbers");
+static_assert(XENVER_version == 0 && HC_REWOUND == INT64_MIN, "entry*.S test for them");
 
 void arch_hypercall_rewind(unsigned nr, unsigned nargs, const uint64_t *args)
 {

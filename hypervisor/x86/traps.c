@@ -35,7 +35,7 @@ void pv_inject_trap(unsigned vector, int error_code)
 {
     struct vcpu *v = current_vcpu();
     const struct trap_info ti = trap_gate(v, (uint8_t)vector);
-    unsigned flags = TI_GET_IF(&ti) ? BOUNCE_MASK_EVENTS : 0;
+    unsigned flags = (ti.flags & TRAP_GATE_MASKS) ? BOUNCE_MASK_EVENTS : 0;
     if (ti.address == 0) {
         domain_crash(v->domain, "trap %u at %#lx without a handler", vector,
                      (unsigned long)guest_regs()->rip);
@@ -340,7 +340,7 @@ void exit_to_guest_work(struct cpu_user_regs *regs)
     }
 }
 
-/* ---- System calls that entry.S leaves to C -------------------------------------------------- */
+/* ---- System calls that entry_syscall.S leaves to C ------------------------------------------- */
 
 static void enter_callback(struct vcpu *v, const struct callback *cb)
 {
@@ -409,9 +409,6 @@ static void as_sysret(struct cpu_user_regs *regs)
         regs->cs = FLAT_RING3_CS64;
     regs->ss = FLAT_RING3_SS64;
 }
-
-/* As entry.S has it: not IOPL, VM, VIF and VIP, nor what is reserved. */
-#define IRET_RFLAGS 0x254dd5u
 
 static void nmi_unblock(struct vcpu *v)
 {

@@ -15,6 +15,12 @@ void syscall_init_cpu(void); /* each CPU: SYSCALL, SYSENTER and their entry stub
 void pv_inject_trap(unsigned vector, int error_code);
 void pv_inject_page_fault(uint32_t error_code, uint64_t cr2);
 
+/* Of trap_info.flags, TI_GET_IF() in xen/arch-x86/xen.h: the handler starts with events masked. */
+#define TRAP_GATE_MASKS 4
+
+/* What an iret may set: all but IOPL, VM, VIF and VIP; RF and AC are the guest's own affair. */
+#define IRET_RFLAGS 0x254dd5u
+
 /* What v's kernel registered for a vector; address 0: nothing. */
 static inline struct trap_info trap_gate(const struct vcpu *v, uint8_t vector)
 {
