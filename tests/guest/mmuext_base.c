@@ -49,6 +49,23 @@ static void test_kernel(void)
     ok(table_free(copy), "it is given back");
 }
 
+/* What is no table any more is data, whatever was kept of it: words that are no entries. */
+static void test_let_go(void)
+{
+    unsigned long old = tables_root();
+    const uint64_t nothing = NO_SUCH_MFN << 12 | 7, own = 5;
+    uint64_t *copy = root_copy();
+    is_error(mmuext_mfn(MMUEXT_NEW_BASEPTR, virt_to_mfn(copy)), 0, "another is loaded");
+    ok(mmu_set(maddr_of(&copy[300]), nothing) != 0, "an entry must be one");
+    ok(mmu_set(maddr_of(&copy[HV_SLOT_FIRST]), own) != 0, "and not in the hypervisor's place");
+    is_error(mmuext_mfn(MMUEXT_NEW_BASEPTR, old), 0, "the old one is loaded");
+    is_error(mmu_set(maddr_of(&copy[300]), nothing), 0, "a word is written where it was");
+    is_error(mmu_set(maddr_of(&copy[HV_SLOT_FIRST]), own), 0, "another, to any place");
+    is(copy[300], nothing, "it stands there");
+    is(copy[HV_SLOT_FIRST], own, "so does the other");
+    ok(table_free(copy), "it is given back");
+}
+
 static void test_kernel_refused(void)
 {
     uint64_t *l3 = table_pinned(3), *plain = page_alloc();
@@ -155,6 +172,7 @@ static void on_each(void *data)
 int main(void)
 {
     test_kernel();
+    test_let_go();
     test_kernel_refused();
     test_user();
     test_owners();

@@ -57,7 +57,7 @@ static int update_data(struct update_call *c, maddr_t at, uint64_t val)
     return 0;
 }
 
-static int update_entry(struct update_call *c, maddr_t at, uint64_t val, bool preserve_ad)
+static int update_there(struct update_call *c, maddr_t at, uint64_t val, bool preserve_ad)
 {
     if (!table_hold(c, maddr_to_mfn(at)))
         return update_data(c, at, val);
@@ -65,6 +65,17 @@ static int update_entry(struct update_call *c, maddr_t at, uint64_t val, bool pr
     if (c->held_type == FT_L4 && slot_is_hypervisor(slot))
         return -XEN_EINVAL;
     return entry_set(c->held_type, maddr_to_virt(at), val, preserve_ad, NULL, c->tables, c->pages);
+}
+
+/* What a table refuses is data, if it is only spare references that make it a table still. */
+static int update_entry(struct update_call *c, maddr_t at, uint64_t val, bool preserve_ad)
+{
+    int rc = update_there(c, at, val, preserve_ad);
+    if (likely(rc == 0) || rc == -XEN_ERESTART || mfn_eq(c->held, INVALID_MFN))
+        return rc;
+    table_drop(c);
+    rc = arch_spare_drop(c->tables);
+    return rc ? rc : update_there(c, at, val, preserve_ad);
 }
 
 static int update_machphys(struct update_call *c, maddr_t at, uint64_t pfn)
