@@ -242,7 +242,8 @@ int frame_get_both(mfn_t mfn, const struct domain *owner, enum frame_type type)
 
 void frame_put_both(mfn_t mfn)
 {
-    frame_put_type(mfn);
+    if (!valid_put(mfn))
+        frame_put_type_torn(mfn, arch_current_torn());
     own_put(mfn);
 }
 
@@ -277,6 +278,8 @@ enum frame_type frame_hold_table(mfn_t mfn, const struct domain *owner)
 static int writable_get(mfn_t mfn)
 {
     uint64_t word = atomic_load(frame_type_word(mfn));
+    if (valid_get(mfn, word, FT_WRITABLE))
+        return 0;
     if (type_state(word) == TS_IDLE && (type_of(word) == FT_WRITABLE || type_of(word) == FT_NONE) &&
         atomic_cas(frame_type_word(mfn), &word, type_word(FT_WRITABLE, TS_VALID, 0, 1)))
         return 0;
@@ -299,7 +302,7 @@ void frame_put_mapping(mfn_t mfn, bool writable)
 {
     if (!mfn_valid(mfn) || !(atomic_load(frame_own(mfn)) & OWN_FLAG))
         return;
-    if (writable)
+    if (writable && !valid_put(mfn))
         frame_put_type_torn(mfn, NULL);
     own_put(mfn);
 }

@@ -112,11 +112,11 @@ entry_page_fault:
         jz      entry_trap
         sub     $(REGS_error_code - REGS_r11), %rsp
         mov     %rax, SLOT(rax, r11)
-        mov     %rcx, SLOT(rcx, r11)
-        mov     %r11, (%rsp)
         mov     INFO(current, r11), %rax
         cmpb    $0, VCPU_in_kernel(%rax)
-        jne     page_fault_other
+        jne     page_fault_kernel
+        mov     %rcx, SLOT(rcx, r11)
+        mov     %r11, (%rsp)
         cmpb    $0, VCPU_fast_entry(%rax)
         je      page_fault_other
         cmpq    $0, VCPU_page_fault_address(%rax)
@@ -169,9 +169,15 @@ entry_page_fault:
 page_fault_other:
         mov     (%rsp), %r11
         mov     SLOT(rcx, r11), %rcx
+page_fault_kernel:
         mov     SLOT(rax, r11), %rax
         add     $(REGS_error_code - REGS_r11), %rsp
-        jmp     entry_trap
+        cld
+        FORBID_GUEST_ACCESS
+        SAVE_REGS
+        mov     %rsp, %rdi
+        call    guest_page_fault
+        jmp     ret_to_guest
 
 page_fault_bad_stack:
         FORBID_GUEST_ACCESS

@@ -148,20 +148,20 @@ static void hypervisor_fault(struct cpu_user_regs *regs)
 
 /* ---- Exceptions of a guest ------------------------------------------------------------------ */
 
-static void trap_page_fault(struct cpu_user_regs *regs)
+/* Called by entry.S, interrupts off, for an access of a guest's own. */
+void guest_page_fault(struct cpu_user_regs *regs);
+
+void guest_page_fault(struct cpu_user_regs *regs)
 {
-    struct vcpu *v = current_vcpu();
     uint64_t va = READ_CR(2);
     uint32_t code = regs->error_code;
-    irq_enable();
-    if (ldt_page_fault(code, va))
+    if (current_vcpu()->arch.in_kernel &&
+        (code & (PF_PRESENT | PF_WRITE | PF_RESERVED)) == (PF_PRESENT | PF_WRITE) &&
+        ptwr_emulate(regs, va))
         return;
-    if (v->arch.in_kernel &&
-        (code & (PF_PRESENT | PF_WRITE | PF_RESERVED)) == (PF_PRESENT | PF_WRITE)) {
-        if (ptwr_emulate(regs, va))
-            return;
-    }
-    pv_inject_page_fault(code, guest_view_of(code, va));
+    irq_enable();
+    if (!ldt_page_fault(code, va))
+        pv_inject_page_fault(code, guest_view_of(code, va));
 }
 
 #define GP_IDT 2u /* the error code names an IDT vector (Intel SDM 3A 6.13) */
@@ -259,7 +259,7 @@ static void (*const guest_traps[32])(struct cpu_user_regs *) = {
     [X86_TRAP_NP] = trap_with_code,
     [X86_TRAP_SS] = trap_with_code,
     [X86_TRAP_GP] = trap_general_protection,
-    [X86_TRAP_PF] = trap_page_fault,
+    [X86_TRAP_PF] = guest_page_fault,
     [X86_TRAP_MF] = trap_plain,
     [X86_TRAP_AC] = trap_with_code,
     [X86_TRAP_XM] = trap_plain,

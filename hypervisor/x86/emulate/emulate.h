@@ -23,6 +23,22 @@ bool emulate_privileged(struct cpu_user_regs *regs) must_check;
  */
 bool emulate_forced_cpuid(struct cpu_user_regs *regs) must_check;
 
+/*
+ * The two stores to page tables that kernels nearly always make, XCHG and MOV of a whole entry from
+ * a register, to fault_va by a register and a displacement, in their own 64-bit segment: known by
+ * their first bytes. False: it is none of these, or it cannot be told. Nothing is done yet.
+ */
+struct plain_store {
+    uint64_t *reg;  /* of the guest: what is stored */
+    bool exchanges; /* it gets what was there */
+    uint8_t length; /* of the instruction, for retire_insn() */
+};
+bool plain_store_find(struct cpu_user_regs *regs, uint64_t fault_va,
+                      struct plain_store *out) must_check;
+
+/* Lost races before the guest is entered again, to fault again and to be preempted in between. */
+#define STORE_MAX_ATTEMPTS 16u
+
 /* How emulate_store() reaches the page table. Both get naturally aligned pieces within a page. */
 struct store_ops {
     /* 0, or negative to refuse the store. */

@@ -18,9 +18,6 @@
 #define RFLAGS_ARITHMETIC                                                                          \
     (X86_RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | X86_RFLAGS_OF)
 
-/* Lost races before the guest is entered again, to fault again and to be preempted in between. */
-#define MAX_ATTEMPTS 16
-
 enum store_kind {
     STORE_NONE,
     STORE_MOV,
@@ -305,7 +302,7 @@ static enum commit_result commit(struct cpu_user_regs *regs, struct store *s,
 {
     if (ops->read(ctx, s->va, s->size, &s->old) != 0)
         return COMMIT_REFUSED;
-    for (unsigned n = 0; n < MAX_ATTEMPTS; n++) {
+    for (unsigned n = 0; n < STORE_MAX_ATTEMPTS; n++) {
         s->old &= size_mask(s->size);
         s->new = compute(regs, s);
         uint64_t found = s->old;
@@ -363,13 +360,7 @@ static bool read_source(struct cpu_user_regs *regs, const struct insn *i, struct
     return missing == 0;
 }
 
-/*
- * The two that kernels nearly always use, XCHG and MOV of a whole entry from a register, at an
- * address that is a register and a displacement, in their own 64-bit segment: known by their first
- * bytes. False: it is not one of these, and nothing has been done.
- */
-static bool plain_store(struct cpu_user_regs *regs, uint64_t fault_va, const struct store_ops *ops,
-                        void *ctx, enum commit_result *result)
+bool plain_store_find(struct cpu_user_regs *regs, uint64_t fault_va, struct plain_store *out)
 {
     uint64_t code;
 
@@ -382,32 +373,19 @@ static bool plain_store(struct cpu_user_regs *regs, uint64_t fault_va, const str
         rm == 4 || (mod == 0 && rm == 5))
         return false;
     int64_t displacement = mod == 0 ? 0 : mod == 1 ? (int8_t)(code >> 24) : (int32_t)(code >> 24);
-    uint64_t *reg = insn_register(regs, nr | (rex & REX_R) << 1);
     uint64_t base = *insn_register(regs, rm | (rex & REX_B) << 3);
-    struct store s = {.kind = opcode == 0x87 ? STORE_XCHG : STORE_MOV,
-                      .size = sizeof(uint64_t),
-                      .va = base + (uint64_t)displacement,
-                      .operand = *reg};
-    if (s.va != fault_va || (s.va & 7) != 0)
-        return false;
-    *result = commit(regs, &s, ops, ctx);
-    if (*result == COMMIT_DONE) {
-        if (s.kind == STORE_XCHG)
-            *reg = s.old;
-        retire_insn(regs, 3 + (mod == 1 ? 1 : mod == 2 ? 4 : 0));
-    }
-    return true;
+    out->reg = insn_register(regs, nr | (rex & REX_R) << 1);
+    out->exchanges = opcode == 0x87;
+    out->length = mod == 0 ? 3 : mod == 1 ? 4 : 7;
+    return base + (uint64_t)displacement == fault_va && (fault_va & 7) == 0;
 }
 
 bool emulate_store(struct cpu_user_regs *regs, uint64_t fault_va, const struct store_ops *ops,
                    void *ctx)
 {
-    enum commit_result result;
     struct insn i;
     struct store s;
 
-    if (plain_store(regs, fault_va, ops, ctx, &result))
-        return result != COMMIT_REFUSED;
     enum fetch_result fetched = fetch_insn(regs, &i);
     if (fetched != FETCH_OK)
         return fetched == FETCH_FAULTED;
@@ -419,7 +397,7 @@ bool emulate_store(struct cpu_user_regs *regs, uint64_t fault_va, const struct s
     if (s.kind == STORE_MOVS && !read_source(regs, &i, &s))
         return true;
 
-    result = commit(regs, &s, ops, ctx);
+    enum commit_result result = commit(regs, &s, ops, ctx);
     if (result != COMMIT_DONE)
         return result == COMMIT_CONTENDED;
     if (is_string_store(&s))

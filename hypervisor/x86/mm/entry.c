@@ -107,20 +107,10 @@ void entry_release(unsigned level, uint64_t entry, struct torn_tables *torn)
     }
 }
 
-/* What has come out of a slot. */
-static void entry_drop(unsigned level, uint64_t entry)
-{
-    if (level == 1)
-        entry_release(1, entry, NULL);
-    else
-        entry_release(level, entry, arch_current_torn());
-}
-
 /* The same frame with the same rights: nothing to take, nothing to drop. */
-static bool same_references(unsigned level, uint64_t old, uint64_t new)
+static bool same_references(uint64_t old, uint64_t new)
 {
-    return level == 1 && (old & PTE_PRESENT) &&
-           !((old ^ new) & ~(uint64_t)(L1_FREE_BITS | PTE_GLOBAL));
+    return (old & PTE_PRESENT) && !((old ^ new) & ~(uint64_t)(L1_FREE_BITS | PTE_GLOBAL));
 }
 
 static uint64_t merge_ad(uint64_t entry, uint64_t old)
@@ -128,11 +118,28 @@ static uint64_t merge_ad(uint64_t entry, uint64_t old)
     return entry & PTE_PRESENT ? entry | (old & (PTE_ACCESSED | PTE_DIRTY)) : entry;
 }
 
-int entry_set(unsigned level, uint64_t *slot, uint64_t entry, bool preserve_ad, uint64_t *expected,
-              struct domain *owner, const struct domain *page_owner)
+/* An entry that is about to be there. */
+static inline void note_present(const uint64_t *slot)
+{
+    frame_note_part(virt_to_mfn(slot), arch_table_part(slot));
+}
+
+/* *old, what was there, comes out. Not if it is not what is `expected`: then it is what there is.
+ */
+static inline bool exchange(uint64_t *slot, uint64_t entry, bool preserve_ad, bool expected,
+                            uint64_t *old)
+{
+    while (!atomic_cas(slot, old, preserve_ad ? merge_ad(entry, *old) : entry))
+        if (expected)
+            return false;
+    return true;
+}
+
+int l1_entry_set(uint64_t *slot, uint64_t entry, bool preserve_ad, uint64_t *expected,
+                 struct domain *owner, const struct domain *page_owner)
 {
     uint64_t old = expected ? *expected : atomic_load(slot);
-    if (same_references(level, old, entry)) {
+    if (same_references(old, entry)) {
         entry = (entry | PTE_USER) & ~PTE_GLOBAL;
         if (atomic_cas(slot, &old, preserve_ad ? merge_ad(entry, old) : entry))
             return 0;
@@ -141,18 +148,36 @@ int entry_set(unsigned level, uint64_t *slot, uint64_t entry, bool preserve_ad, 
             return -XEN_EAGAIN;
         }
     }
+    if (entry & PTE_PRESENT) {
+        int rc = l1_acquire(&entry, owner, page_owner);
+        if (rc)
+            return rc;
+        note_present(slot);
+    }
+    if (!exchange(slot, entry, preserve_ad, expected != NULL, &old)) {
+        *expected = old;
+        entry_release(1, entry, NULL);
+        return -XEN_EAGAIN;
+    }
+    if (old & PTE_PRESENT)
+        frame_put_mapping(entry_mfn(old), old & PTE_WRITE);
+    return 0;
+}
+
+int entry_set(unsigned level, uint64_t *slot, uint64_t entry, bool preserve_ad, uint64_t *expected,
+              struct domain *owner, const struct domain *page_owner)
+{
+    if (level == 1)
+        return l1_entry_set(slot, entry, preserve_ad, expected, owner, page_owner);
+    uint64_t old = expected ? *expected : atomic_load(slot);
     int rc = entry_acquire(level, &entry, owner, page_owner);
     if (rc)
         return rc;
     if (entry & PTE_PRESENT)
-        frame_note_part(virt_to_mfn(slot), arch_table_part(slot));
-    while (!atomic_cas(slot, &old, preserve_ad ? merge_ad(entry, old) : entry)) {
-        if (expected) {
-            *expected = old;
-            entry_drop(level, entry);
-            return -XEN_EAGAIN;
-        }
-    }
-    entry_drop(level, old);
-    return 0;
+        note_present(slot);
+    bool done = exchange(slot, entry, preserve_ad, expected != NULL, &old);
+    if (!done)
+        *expected = old;
+    entry_release(level, done ? old : entry, arch_current_torn());
+    return done ? 0 : -XEN_EAGAIN;
 }

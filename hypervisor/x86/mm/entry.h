@@ -32,6 +32,9 @@ void entry_release(unsigned level, uint64_t entry, struct torn_tables *torn);
  */
 int entry_set(unsigned level, uint64_t *slot, uint64_t entry, bool preserve_ad, uint64_t *expected,
               struct domain *owner, const struct domain *page_owner) must_check;
+/* The same in a table of level 1, at once. */
+int l1_entry_set(uint64_t *slot, uint64_t entry, bool preserve_ad, uint64_t *expected,
+                 struct domain *owner, const struct domain *page_owner) must_check;
 
 static inline mfn_t entry_mfn(uint64_t entry)
 {

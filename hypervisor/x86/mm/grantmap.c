@@ -74,7 +74,7 @@ int arch_grant_map(struct vcpu *v, uint64_t host_addr, mfn_t frame, const struct
 {
     uint64_t *slot = slot_find(v, host_addr, flags, place);
     if (slot == NULL ||
-        entry_set(1, slot, grant_entry(frame, flags), false, NULL, v->domain, owner))
+        l1_entry_set(slot, grant_entry(frame, flags), false, NULL, v->domain, owner))
         return GNTST_general_error;
     return GNTST_okay;
 }

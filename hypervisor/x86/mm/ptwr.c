@@ -5,6 +5,7 @@
  */
 #include "x86/mm/ptwr.h"
 
+#include <arch/cpu.h>
 #include <arch/memory.h>
 
 #include "core/atomic.h"
@@ -56,7 +57,7 @@ static int ptwr_cmpxchg(void *ctx, uint64_t va, unsigned size, uint64_t *old, ui
         return 1;
     }
     uint64_t entry = (whole & ~mask) | ((new << shift) & mask);
-    int rc = entry_set(1, slot, entry, false, &whole, p->v->domain, p->v->domain);
+    int rc = l1_entry_set(slot, entry, false, &whole, p->v->domain, p->v->domain);
     /* Work is pending: as a lost race. After some of these the guest faults again, and it is done.
      */
     if (rc != -XEN_EAGAIN && rc != -XEN_ERESTART)
@@ -67,14 +68,49 @@ static int ptwr_cmpxchg(void *ctx, uint64_t va, unsigned size, uint64_t *old, ui
 
 static const struct store_ops ptwr_ops = {.read = ptwr_read, .cmpxchg = ptwr_cmpxchg};
 
+/* False: refused, and nothing has changed. */
+static inline bool plain_set(struct cpu_user_regs *regs, struct domain *d, uint64_t *slot,
+                             const struct plain_store *s)
+{
+    uint64_t old = atomic_load(slot);
+    for (unsigned n = 0; n < STORE_MAX_ATTEMPTS; n++) {
+        int rc = l1_entry_set(slot, *s->reg, false, &old, d, d);
+        if (likely(rc == 0)) {
+            if (s->exchanges)
+                *s->reg = old;
+            retire_insn(regs, s->length);
+            return true;
+        }
+        if (rc != -XEN_EAGAIN)
+            return rc == -XEN_ERESTART;
+    }
+    return true;
+}
+
+static bool any_store(struct cpu_user_regs *regs, uint64_t va, struct vcpu *v, mfn_t table)
+{
+    struct ptwr p = {.v = v, .table = table, .page = va & PAGE_MASK};
+    return emulate_store(regs, va, &ptwr_ops, &p);
+}
+
+static inline bool table_store(struct cpu_user_regs *regs, uint64_t va, struct vcpu *v, mfn_t table)
+{
+    struct plain_store s;
+    if (unlikely(!plain_store_find(regs, va, &s)))
+        return any_store(regs, va, v, table);
+    uint64_t *slots = mfn_to_virt(table);
+    return plain_set(regs, v->domain, &slots[(va & ~PAGE_MASK) / sizeof(*slots)], &s);
+}
+
 bool ptwr_emulate(struct cpu_user_regs *regs, uint64_t va)
 {
-    struct ptwr p = {.v = current_vcpu(), .page = va & PAGE_MASK};
-    uint64_t entry = walk_read_l1e(p.v, va);
-    p.table = entry_mfn(entry);
-    if (!entry || (entry & PTE_WRITE) || !frame_hold(p.table, p.v->domain, FT_L1))
+    struct vcpu *v = current_vcpu();
+    uint64_t entry = walk_l1e(v, va);
+    mfn_t table = entry_mfn(entry);
+    irq_enable();
+    if ((entry & (PTE_PRESENT | PTE_WRITE)) != PTE_PRESENT || !frame_hold(table, v->domain, FT_L1))
         return false;
-    bool done = emulate_store(regs, va, &ptwr_ops, &p);
-    frame_put_both(p.table);
+    bool done = table_store(regs, va, v, table);
+    frame_put_both(table);
     return done;
 }

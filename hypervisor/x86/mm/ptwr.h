@@ -7,8 +7,8 @@
 
 /*
  * A guest kernel's write at `va` faulted on a present mapping. True when it was to one of its L1
- * tables and has been carried out as a checked update.
+ * tables and has been carried out as a checked update. Called with interrupts off, turns them on.
  */
-bool ptwr_emulate(struct cpu_user_regs *regs, uint64_t va);
+bool ptwr_emulate(struct cpu_user_regs *regs, uint64_t va) must_check;
 
 #endif

@@ -142,21 +142,29 @@ static int update_owners(struct update_call *c, uint32_t foreigndom)
     return rc;
 }
 
-long hc_mmu_update(struct vcpu *v, struct hypercall_args *a)
+/* What a list comes to that has been carried out as far as `done`. */
+static long update_result(struct vcpu *v, const struct hypercall_args *a, int rc, unsigned done)
+{
+    if (likely(rc != -XEN_ERESTART && (rc != 0 || !torn_any(&v->arch.torn))))
+        return rc;
+    unsigned count = (unsigned)a->arg[1] & ~HC_COUNT_PREEMPTED;
+    uint64_t args[] = {a->arg[0] + done * sizeof(struct mmu_update),
+                       (count - done) | HC_COUNT_PREEMPTED, a->arg[2], a->arg[3]};
+    return hypercall_continue(__HYPERVISOR_mmu_update, 4, args);
+}
+
+static long update_list(struct vcpu *v, const struct hypercall_args *a)
 {
     vaddr_t list = VADDR(a->arg[0]), pdone = VADDR(a->arg[2]);
     unsigned count = (unsigned)a->arg[1], before = 0, done = 0;
     struct update_call c = {.v = v, .held = INVALID_MFN};
 
-    int rc = frame_resume_teardown(&v->arch.torn);
-    if (rc)
-        return hypercall_continue(__HYPERVISOR_mmu_update, 4, a->arg);
     if (count & HC_COUNT_PREEMPTED) {
         count &= ~HC_COUNT_PREEMPTED;
         if (pdone.v && guest_read(&before, pdone))
             return -XEN_EFAULT;
     }
-    rc = update_owners(&c, (uint32_t)a->arg[3]);
+    int rc = update_owners(&c, (uint32_t)a->arg[3]);
     if (rc)
         return rc;
     rc = update_all(&c, list, count, &done);
@@ -167,12 +175,38 @@ long hc_mmu_update(struct vcpu *v, struct hypercall_args *a)
     unsigned total = before + done;
     if (pdone.v)
         (void)guest_write(pdone, &total); /* what is done is done, whether or not it can be told */
-    if (rc == -XEN_ERESTART || (rc == 0 && torn_any(&v->arch.torn))) {
-        uint64_t args[] = {list.v + done * sizeof(struct mmu_update),
-                           (count - done) | HC_COUNT_PREEMPTED, a->arg[2], a->arg[3]};
-        return hypercall_continue(__HYPERVISOR_mmu_update, 4, args);
-    }
-    return rc;
+    return update_result(v, a, rc, done);
+}
+
+/* The list that kernels nearly always have: one entry of their own, with nobody to be told. */
+static bool is_single(const struct hypercall_args *a)
+{
+    return (unsigned)a->arg[1] == 1 && a->arg[2] == 0 && (uint32_t)a->arg[3] == DOMID_SELF;
+}
+
+/* False: it is none of a table of level 1, or refused. Then nothing has been done. */
+static bool l1_update(struct domain *d, const struct mmu_update *req)
+{
+    maddr_t at = MADDR(req->ptr & ~7ull);
+    unsigned kind = req->ptr & 7;
+    if (kind == MMU_MACHPHYS_UPDATE || kind > MMU_PT_UPDATE_NO_TRANSLATE ||
+        !frame_hold(maddr_to_mfn(at), d, FT_L1))
+        return false;
+    bool preserve_ad = kind == MMU_PT_UPDATE_PRESERVE_AD;
+    int rc = l1_entry_set(maddr_to_virt(at), req->val, preserve_ad, NULL, d, d);
+    frame_put_both(maddr_to_mfn(at));
+    return rc == 0;
+}
+
+long hc_mmu_update(struct vcpu *v, struct hypercall_args *a)
+{
+    struct mmu_update req;
+    if (frame_resume_teardown(&v->arch.torn))
+        return hypercall_continue(__HYPERVISOR_mmu_update, 4, a->arg);
+    if (likely(is_single(a)) && guest_read(&req, VADDR(a->arg[0])) == 0 &&
+        l1_update(v->domain, &req))
+        return update_result(v, a, 0, 1);
+    return update_list(v, a);
 }
 
 /* ---- By virtual address -------------------------------------------------------------------- */
@@ -190,7 +224,7 @@ static int va_mapping(struct vcpu *v, uint64_t va, uint64_t val, uint64_t flags,
     if (!walk_hold_l1(v, va, &l1))
         return -XEN_EINVAL;
     uint64_t *slot = (uint64_t *)mfn_to_virt(l1) + table_index(va, 1);
-    rc = entry_set(1, slot, val, false, NULL, v->domain, pages);
+    rc = l1_entry_set(slot, val, false, NULL, v->domain, pages);
     frame_put_both(l1);
     if (rc == 0)
         tlb_flush_pay(owed);

@@ -11,20 +11,26 @@
 #include <arch/memory.h>
 
 #include "core/domain.h"
+#include "core/lib.h"
 #include "x86/mm/entry.h"
 
-/* The frame of the table of level 1 on the way to va; interrupts are off. */
-static bool walk_to_l1(const struct vcpu *v, uint64_t va, mfn_t *table)
+/*
+ * The frame of the table of level 1 on the way to va; interrupts are off. What is a table names
+ * none but frames, and stays one until we look up.
+ */
+static inline bool walk_to_l1(const struct vcpu *v, uint64_t va, mfn_t *table)
 {
     if (!is_canonical(va) || slot_is_hypervisor(table_index(va, 4)))
         return false;
     *table = v->arch.kernel_table;
+#pragma GCC unroll 3
     for (unsigned level = 4; level > 1; level--) {
         const uint64_t *entries = mfn_to_virt(*table);
         uint64_t entry = READ_ONCE(entries[table_index(va, level)]);
-        if (!(entry & PTE_PRESENT) || !mfn_valid(entry_mfn(entry)))
+        if (!(entry & PTE_PRESENT))
             return false;
         *table = entry_mfn(entry);
+        ASSERT(mfn_valid(*table));
     }
     return true;
 }
@@ -37,13 +43,18 @@ bool walk_hold_l1(struct vcpu *v, uint64_t va, mfn_t *l1)
     return found;
 }
 
-uint64_t walk_read_l1e(struct vcpu *v, uint64_t va)
+uint64_t walk_l1e(const struct vcpu *v, uint64_t va)
 {
     mfn_t table;
-    uint64_t entry = 0;
+    return walk_to_l1(v, va, &table)
+               ? READ_ONCE(((const uint64_t *)mfn_to_virt(table))[table_index(va, 1)])
+               : 0;
+}
+
+uint64_t walk_read_l1e(const struct vcpu *v, uint64_t va)
+{
     unsigned long flags = irq_save();
-    if (walk_to_l1(v, va, &table))
-        entry = READ_ONCE(((const uint64_t *)mfn_to_virt(table))[table_index(va, 1)]);
+    uint64_t entry = walk_l1e(v, va);
     irq_restore(flags);
     return entry & PTE_PRESENT ? entry : 0;
 }

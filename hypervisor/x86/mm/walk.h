@@ -17,6 +17,8 @@ struct vcpu;
  */
 bool walk_hold_l1(struct vcpu *v, uint64_t va, mfn_t *l1) must_check;
 /* The entry that maps `va` now, 0 when nothing does. For looking at, not for trusting. */
-uint64_t walk_read_l1e(struct vcpu *v, uint64_t va);
+uint64_t walk_read_l1e(const struct vcpu *v, uint64_t va);
+/* The same with interrupts off, whether or not it is present. */
+uint64_t walk_l1e(const struct vcpu *v, uint64_t va);
 
 #endif
