@@ -85,12 +85,13 @@ void frame_put(mfn_t mfn);
 int frame_get_type(mfn_t mfn, enum frame_type type) must_check;
 /*
  * Gives the type reference back; the caller keeps its reference. Taking a table down may stop for
- * pending work: the rest is then remembered (see struct torn_tables), and the hypercall goes on
+ * pending work: the rest is then remembered in `torn` (NULL: nowhere), and the hypercall goes on
  * with it by frame_resume_teardown() before it returns.
  */
-void frame_put_type(mfn_t mfn);
+struct torn_tables;
+void frame_put_type(mfn_t mfn, struct torn_tables *torn);
 
-/* Both at once. -XEN_EPERM: not the owner's. */
+/* Both at once, with the current vCPU's torn tables. -XEN_EPERM: not the owner's. */
 int frame_get_both(mfn_t mfn, const struct domain *owner, enum frame_type type) must_check;
 void frame_put_both(mfn_t mfn);
 
@@ -193,9 +194,6 @@ void arch_tlb_flush_stamp(uint32_t stamp);
 int arch_spare_drop(struct domain *d) must_check;
 /* The torn tables of the current vCPU. */
 struct torn_tables *arch_current_torn(void);
-
-/* For arch_table_release: as frame_put_type, with the remains going to `torn`. */
-void frame_put_type_torn(mfn_t mfn, struct torn_tables *torn);
 
 /* ---- Domain teardown and audit ------------------------------------------------------------ */
 

@@ -73,6 +73,12 @@ static inline enum type_state type_state(uint64_t w)
     return (enum type_state)((w & TYPE_STATE_MASK) >> TYPE_STATE_SHIFT);
 }
 
+/* VALID, as this type. */
+static inline bool type_is_valid(uint64_t w, enum frame_type type)
+{
+    return ((w ^ type_word(type, TS_VALID, 0, 0)) & (TYPE_STATE_MASK | TYPE_MASK)) == 0;
+}
+
 static inline unsigned type_progress(uint64_t w)
 {
     return (unsigned)((w & TYPE_PROGRESS_MASK) >> TYPE_PROGRESS_SHIFT);

@@ -135,7 +135,7 @@ static int idle_get(mfn_t mfn, enum frame_type type)
 /* One more reference to what is VALID as `type`. False: it is not, or the count is full. */
 static inline bool valid_get(mfn_t mfn, uint64_t word, enum frame_type type)
 {
-    while (type_state(word) == TS_VALID && type_of(word) == type && type_count(word) < COUNT_MAX)
+    while (type_is_valid(word, type) && type_count(word) < COUNT_MAX)
         if (atomic_cas(frame_type_word(mfn), &word, word + TYPE_COUNT_ONE))
             return true;
     return false;
@@ -202,7 +202,7 @@ int frame_get_type(mfn_t mfn, enum frame_type type)
     }
 }
 
-void frame_put_type_torn(mfn_t mfn, struct torn_tables *torn)
+void frame_put_type(mfn_t mfn, struct torn_tables *torn)
 {
     uint64_t *at = frame_type_word(mfn);
     uint64_t word = atomic_load(at);
@@ -222,12 +222,6 @@ void frame_put_type_torn(mfn_t mfn, struct torn_tables *torn)
         busy_to_idle(mfn, type);
 }
 
-void frame_put_type(mfn_t mfn)
-{
-    if (!valid_put(mfn))
-        frame_put_type_torn(mfn, arch_current_torn());
-}
-
 int frame_get_both(mfn_t mfn, const struct domain *owner, enum frame_type type)
 {
     if (!own_get(mfn, owner))
@@ -240,11 +234,19 @@ int frame_get_both(mfn_t mfn, const struct domain *owner, enum frame_type type)
     return rc;
 }
 
+/* Not inline: the common case needs no stack. */
+static __attribute__((noinline)) void put_both_slowly(mfn_t mfn, struct torn_tables *torn)
+{
+    frame_put_type(mfn, torn);
+    own_put(mfn);
+}
+
 void frame_put_both(mfn_t mfn)
 {
-    if (!valid_put(mfn))
-        frame_put_type_torn(mfn, arch_current_torn());
-    own_put(mfn);
+    if (likely(valid_put(mfn)))
+        own_put(mfn);
+    else
+        put_both_slowly(mfn, arch_current_torn());
 }
 
 bool frame_hold(mfn_t mfn, const struct domain *owner, enum frame_type type)
@@ -275,36 +277,35 @@ enum frame_type frame_hold_table(mfn_t mfn, const struct domain *owner)
  * FT_WRITABLE needs no validation, and most frames have not been anything else: then nothing need
  * be done in BUSY.
  */
-static int writable_get(mfn_t mfn)
+static __attribute__((noinline)) int writable_get_slowly(mfn_t mfn, uint64_t word)
 {
-    uint64_t word = atomic_load(frame_type_word(mfn));
-    if (valid_get(mfn, word, FT_WRITABLE))
-        return 0;
     if (type_state(word) == TS_IDLE && (type_of(word) == FT_WRITABLE || type_of(word) == FT_NONE) &&
         atomic_cas(frame_type_word(mfn), &word, type_word(FT_WRITABLE, TS_VALID, 0, 1)))
         return 0;
-    return frame_get_type(mfn, FT_WRITABLE);
+    int rc = frame_get_type(mfn, FT_WRITABLE);
+    if (rc)
+        own_put(mfn);
+    return rc;
 }
 
 int frame_get_mapping(mfn_t mfn, const struct domain *owner, bool writable)
 {
     if (!own_get(mfn, owner))
         return -XEN_EPERM;
-    if (!writable)
+    uint64_t word = atomic_load(frame_type_word(mfn));
+    if (!writable || valid_get(mfn, word, FT_WRITABLE))
         return 0;
-    int rc = writable_get(mfn);
-    if (rc)
-        own_put(mfn);
-    return rc;
+    return writable_get_slowly(mfn, word);
 }
 
 void frame_put_mapping(mfn_t mfn, bool writable)
 {
     if (!mfn_valid(mfn) || !(atomic_load(frame_own(mfn)) & OWN_FLAG))
         return;
-    if (writable && !valid_put(mfn))
-        frame_put_type_torn(mfn, NULL);
-    own_put(mfn);
+    if (!writable || likely(valid_put(mfn)))
+        own_put(mfn);
+    else
+        put_both_slowly(mfn, NULL);
 }
 
 void frame_note_part(mfn_t table, unsigned part)
@@ -397,7 +398,7 @@ int frame_unpin(struct domain *d, mfn_t mfn, struct torn_tables *torn)
         return -XEN_EINVAL;
     int rc = -XEN_EINVAL;
     if (pin_flip(mfn, false)) {
-        frame_put_type_torn(mfn, torn);
+        frame_put_type(mfn, torn);
         frame_put(mfn);
         rc = 0;
     }

@@ -293,7 +293,7 @@ static void check_put_type(const struct state *s)
     o.to.state = s->count == 1 ? S_IDLE : S_VALID;
     o.to.count = s->count == 1 ? mm_epoch : s->count - 1;
     set(s);
-    frame_put_type(frame);
+    frame_put_type(frame, arch_current_torn());
     compare(s, "put_type", 0, 0, &o);
     if (s->refs < 2)
         return;

@@ -104,7 +104,7 @@ static void test_flush_first(void)
     mm_start();
     frame = mm_frame_of(us, 1);
     is(frame_get_both(frame, us, FT_WRITABLE), 0);
-    frame_put_type(frame);
+    frame_put_type(frame, arch_current_torn());
     mm_flush_hook = look_in_flush;
     is(frame_get_type(frame, FT_L1), 0, "from writable to a table");
     is(in_flush, 1);

@@ -300,7 +300,7 @@ static void meddle(unsigned id)
         } else if (frame_get(frames[which], d)) {
             int rc = frame_get_type(frames[which], which ? (enum frame_type)which : FT_WRITABLE);
             if (rc == 0)
-                frame_put_type(frames[which]);
+                frame_put_type(frames[which], arch_current_torn());
             frame_put(frames[which]);
         }
         (void)!frame_release(d, frames[dice(&seed) % 5]);

@@ -151,7 +151,7 @@ static void reuse_tables(unsigned long at)
             if (rc == 0 && others[k] == FT_WRITABLE)
                 *entry_at(tables[i], 1) = k ? 0 : 0x1234567890000ull; /* not present */
             if (rc == 0)
-                frame_put_type(tables[i]);
+                frame_put_type(tables[i], arch_current_torn());
         }
         frame_put(tables[i]);
         must(mm_recount() == 0, "counts after use as something else", at);

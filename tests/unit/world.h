@@ -134,8 +134,9 @@ int frame_get_type(mfn_t mfn, enum frame_type type)
     return 0;
 }
 
-void frame_put_type(mfn_t mfn)
+void frame_put_type(mfn_t mfn, struct torn_tables *torn)
 {
+    (void)torn;
     if (atomic_fetch_sub(&frame_info(mfn)->types, 1) <= 0)
         bail_out("type of frame %#lx put once too often", mfn.v);
 }
@@ -154,7 +155,7 @@ int frame_get_both(mfn_t mfn, const struct domain *owner, enum frame_type type)
 
 void frame_put_both(mfn_t mfn)
 {
-    frame_put_type(mfn);
+    frame_put_type(mfn, NULL);
     frame_put(mfn);
 }
 

@@ -306,15 +306,11 @@ enum decode_result decode_insn(const uint8_t *bytes, size_t count, struct insn *
     return count >= INSN_MAX ? DECODE_UNKNOWN : DECODE_TRUNCATED;
 }
 
-uint64_t *insn_register(struct cpu_user_regs *regs, unsigned nr)
-{
 #define AT(reg) offsetof(struct cpu_user_regs, reg) / sizeof(uint64_t)
-    static const uint8_t word[16] = {AT(rax), AT(rcx), AT(rdx), AT(rbx), AT(rsp), AT(rbp),
-                                     AT(rsi), AT(rdi), AT(r8),  AT(r9),  AT(r10), AT(r11),
-                                     AT(r12), AT(r13), AT(r14), AT(r15)};
+const uint8_t insn_register_word[16] = {AT(rax), AT(rcx), AT(rdx), AT(rbx), AT(rsp), AT(rbp),
+                                        AT(rsi), AT(rdi), AT(r8),  AT(r9),  AT(r10), AT(r11),
+                                        AT(r12), AT(r13), AT(r14), AT(r15)};
 #undef AT
-    return (uint64_t *)regs + word[nr & 15];
-}
 
 /* Without REX, byte registers 4-7 are AH CH DH BH (Intel SDM 2, table 2-2). */
 static bool is_high_byte(const struct insn *i, unsigned nr, unsigned size)

@@ -62,7 +62,11 @@ static inline unsigned insn_extension(const struct insn *i)
 }
 
 /* A register by its number 0-15 (rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8...). */
-uint64_t *insn_register(struct cpu_user_regs *regs, unsigned nr);
+extern const uint8_t insn_register_word[16];
+static inline uint64_t *insn_register(struct cpu_user_regs *regs, unsigned nr)
+{
+    return (uint64_t *)regs + insn_register_word[nr & 15];
+}
 /* Read and write as an operand of `size` bytes: AH..BH without REX; 4-byte writes clear the top. */
 uint64_t insn_read_reg(struct cpu_user_regs *regs, const struct insn *i, unsigned nr,
                        unsigned size);

@@ -102,7 +102,7 @@ void entry_release(unsigned level, uint64_t entry, struct torn_tables *torn)
     if (level == 1) {
         frame_put_mapping(mfn, entry & PTE_WRITE);
     } else {
-        frame_put_type_torn(mfn, torn);
+        frame_put_type(mfn, torn);
         frame_put(mfn);
     }
 }

@@ -178,7 +178,7 @@ static int roots_drop(struct vcpu *v, struct torn_tables *torn)
         uint64_t kept = atomic_swap(&v->arch.spare_root[i], 0ull);
         if (kept == 0)
             continue;
-        frame_put_type_torn(MFN(kept - 1), torn);
+        frame_put_type(MFN(kept - 1), torn);
         frame_put(MFN(kept - 1));
     }
     return 0;
