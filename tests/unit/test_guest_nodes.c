@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "device_world.h"
+#include "guest/age.h"
 #include "guest/nodes.h"
 #include "tap.h"
 

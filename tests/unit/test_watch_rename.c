@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * links: toolstack/watch/rename.c toolstack/watch/past.c toolstack/common/daemon_log.c
+ * links: toolstack/watch/rename.c toolstack/watch/past.c toolstack/guest/age.c
+ * links: toolstack/common/daemon_log.c
  * links: toolstack/common/guest_names.c toolstack/common/domains.c toolstack/common/message.c
  * links: toolstack/devices/disk.c toolstack/devices/nic.c toolstack/devices/nodes.c
  * links: toolstack/devices/claim.c toolstack/devices/teardown.c toolstack/devices/disk_parse.c
@@ -18,6 +19,7 @@
 
 #include "common/daemon_log.h"
 #include "device_world.h"
+#include "guest/age.h"
 #include "tap.h"
 #include "watch/past.h"
 #include "watch/rename.h"
@@ -88,6 +90,7 @@ static void begin(void)
     world_write(HOME "/vm", MACHINE);
     world_write(HOME "/name", "web");
     world_write(MACHINE "/name", "web");
+    world_write(MACHINE "/" GUEST_STARTED_NODE, "4900");
     if (disk_parse(SPEC, &disk, &why) || disk_attach(&devices, 7, &disk, &why))
         bail_out("no disk: %s", why.text);
     disk_free(&disk);
@@ -107,7 +110,8 @@ static bool is_renamed(unsigned nodes)
     snprintf(path, sizeof(path), "/vm/%s/name", text);
     snprintf(name, sizeof(name), "%s", world_value(path));
     return strncmp(name, "web-20", 6) == 0 && strcmp(world_value(HOME "/name"), name) == 0 &&
-           strcmp(world_value(MACHINE "/name"), "web") == 0 && world_nodes() == nodes &&
+           strcmp(world_value(MACHINE "/name"), "web") == 0 &&
+           guest_age(host.xs, world.handle) == 100 && world_nodes() == nodes &&
            world_images() == 0 && handles == 1 && forgotten > 0;
 }
 
@@ -161,17 +165,20 @@ static void test_rename(void)
 
 static void test_past(void)
 {
+    static const uint8_t other[16] = {1};
+
     begin();
-    is(past_seconds(host.xs, task.config.uuid), 0, "nobody knows when it began");
     world_write(MACHINE "/start_time", "1699999900.00");
-    world_write(MACHINE "/paravane/started", "4900");
-    is(past_seconds(host.xs, task.config.uuid), 100, "it has run 100 s");
+    is(guest_age(host.xs, task.config.uuid), 100, "it has run 100 s");
     wall.tv_sec -= 86400;
-    is(past_seconds(host.xs, task.config.uuid), 100, "also when the clock was set back a day");
+    is(guest_age(host.xs, task.config.uuid), 100, "also when the clock was set back a day");
     wall.tv_sec += 2 * 86400;
-    is(past_seconds(host.xs, task.config.uuid), 100, "or ahead");
-    world_write(MACHINE "/paravane/started", "x");
-    is(past_seconds(host.xs, task.config.uuid), 0, "rubbish");
+    is(guest_age(host.xs, task.config.uuid), 100, "or ahead");
+    world_write(MACHINE "/" GUEST_STARTED_NODE, "5001");
+    is(guest_age(host.xs, task.config.uuid), -1, "it cannot have begun yet");
+    world_write(MACHINE "/" GUEST_STARTED_NODE, "x");
+    is(guest_age(host.xs, task.config.uuid), -1, "rubbish");
+    is(guest_age(host.xs, other), -1, "nobody knows when another began");
     is(past_quick_stops(host.xs, task.config.uuid), 0, "no quick stop so far");
     past_keep_quick_stops(host.xs, task.config.uuid, 2);
     is(past_quick_stops(host.xs, task.config.uuid), 2, "two are remembered");

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <xenstore.h>
 
+#include "guest/age.h"
+
 #define TRANSACTION_TRIES 16
 
 /* What the console daemon keeps for a guest at most, as xl says it to it. */

@@ -8,10 +8,6 @@
 
 #include "guest/guest.h"
 
-/* Below /vm/<uuid>: when the guest began, in seconds of CLOCK_MONOTONIC, which no one sets back as
- * the clock of start_time. */
-#define GUEST_STARTED_NODE "paravane/started"
-
 struct guest_rings {
     unsigned long store_mfn, console_mfn;
     evtchn_port_t store_port, console_port;

@@ -21,6 +21,7 @@
 #include "common/daemon_log.h"
 #include "common/domains.h"
 #include "common/store_session.h"
+#include "guest/age.h"
 #include "guest/guest.h"
 #include "store/loop.h"
 #include "watch/act.h"
@@ -71,8 +72,9 @@ static void stopped(struct daemon *daemon, const xc_domaininfo_t *info, struct k
                     struct guest_config *config)
 {
     unsigned reason = (info->flags >> XEN_DOMINF_shutdownshift) & XEN_DOMINF_shutdownmask;
+    int64_t age = guest_age(daemon->session.xs, info->handle);
     struct stop stop = {.reason = reason,
-                        .seconds = past_seconds(daemon->session.xs, info->handle),
+                        .seconds = age > 0 ? (uint64_t)age : 0,
                         .quick = past_quick_stops(daemon->session.xs, info->handle)};
     struct quick_rules rules = {.seconds = daemon->options->quick_seconds,
                                 .limit = daemon->options->quick_limit};

@@ -7,11 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <xenstore.h>
 
 #include "common/guest_config.h"
-#include "guest/nodes.h"
 
 #define QUICK_NODE "paravane/quick-stops"
 
@@ -52,15 +50,4 @@ void past_keep_quick_stops(struct xs_handle *xs, const uint8_t uuid[16], unsigne
     vm_path(uuid, QUICK_NODE, path);
     int size = snprintf(text, sizeof(text), "%u", count);
     xs_write(xs, XBT_NULL, path, text, (unsigned)size);
-}
-
-uint64_t past_seconds(struct xs_handle *xs, const uint8_t uuid[16])
-{
-    struct timespec now;
-    uint64_t began;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (!read_number(xs, uuid, GUEST_STARTED_NODE, &began) || (uint64_t)now.tv_sec < began)
-        return 0;
-    return (uint64_t)now.tv_sec - began;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest's past, in nodes below its /vm: how often it has stopped quickly in a row, and how long
- * it has run since it was made last.
+ * A guest's past, in a node below its /vm: how often it has stopped quickly in a row.
  */
 #ifndef WATCH_PAST_H
 #define WATCH_PAST_H
@@ -12,7 +11,5 @@ struct xs_handle;
 
 unsigned past_quick_stops(struct xs_handle *xs, const uint8_t uuid[16]);
 void past_keep_quick_stops(struct xs_handle *xs, const uint8_t uuid[16], unsigned count);
-/* 0 if nobody knows. */
-uint64_t past_seconds(struct xs_handle *xs, const uint8_t uuid[16]);
 
 #endif

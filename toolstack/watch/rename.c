@@ -17,6 +17,7 @@
 #include "common/domains.h"
 #include "devices/devices.h"
 #include "devices/nodes.h"
+#include "guest/age.h"
 
 #define VM "/vm/"
 
@@ -77,7 +78,27 @@ static int read_names(struct guest_host *host, const struct task *task, struct k
     return rc;
 }
 
-static int write_names(struct guest_host *host, const struct kept *kept, struct message *why)
+/* When it began: what is kept has run as long as the guest has. */
+static const char *const times[] = {"start_time", GUEST_STARTED_NODE};
+
+static int read_times(struct guest_host *host, const struct task *task, char *values[2])
+{
+    struct devices devices = {.xs = host->xs};
+    char vm[64], text[37];
+
+    uuid_to_text(task->config.uuid, text);
+    snprintf(vm, sizeof(vm), VM "%s", text);
+    for (unsigned i = 0; i < 2; i++) {
+        errno = 0;
+        values[i] = node_read(&devices, vm, times[i]);
+        if (values[i] == NULL && errno != ENOENT)
+            return -(errno ? errno : EIO);
+    }
+    return 0;
+}
+
+static int write_names(struct guest_host *host, const struct kept *kept, char *const values[2],
+                       struct message *why)
 {
     char vm[64], text[37];
     struct batch batch = {.tries = 0};
@@ -88,6 +109,9 @@ static int write_names(struct guest_host *host, const struct kept *kept, struct 
         batch_begin(&batch, host->xs);
         batch_write(&batch, vm, "uuid", "%s", text);
         batch_write(&batch, vm, "name", "%s", kept->name);
+        for (unsigned i = 0; i < 2; i++)
+            if (values[i] != NULL)
+                batch_write(&batch, vm, times[i], "%s", values[i]);
         batch_write(&batch, kept->home, "vm", "%s", vm);
         batch_write(&batch, kept->home, "name", "%s", kept->name);
     } while (batch_again(&batch));
@@ -97,16 +121,24 @@ static int write_names(struct guest_host *host, const struct kept *kept, struct 
 static int find_names(struct guest_host *host, const struct task *task, struct kept *kept,
                       struct message *why)
 {
+    char *values[2] = {NULL, NULL};
     int rc = read_names(host, task, kept);
 
     if (rc > 0)
         return 0;
     if (rc == 0)
         rc = random_uuid(kept->uuid);
-    if (rc < 0)
-        return message_errno(why, rc, "domain %u gets no other name", task->domid);
-    stamped_name(task, kept->name, sizeof(kept->name));
-    return write_names(host, kept, why);
+    if (rc == 0)
+        rc = read_times(host, task, values);
+    if (rc < 0) {
+        rc = message_errno(why, rc, "domain %u gets no other name", task->domid);
+    } else {
+        stamped_name(task, kept->name, sizeof(kept->name));
+        rc = write_names(host, kept, values, why);
+    }
+    free(values[0]);
+    free(values[1]);
+    return rc;
 }
 
 int rename_stopped(struct guest_host *host, const struct task *task, struct message *why)
