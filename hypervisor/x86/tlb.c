@@ -156,11 +156,11 @@ void tlb_flush_page_mask(cpumask_t mask, uint64_t va)
     tlb_flush_mask(mask);
 }
 
-void tlb_flush_pay(tlb_flush_t owed)
+void tlb_flush_make(tlb_flush_t owed)
 {
     if (owed.all)
         tlb_flush_mask(owed.mask);
-    else if (!cpumask_empty(owed.mask))
+    else
         tlb_flush_page_mask(owed.mask, owed.va);
 }
 

@@ -48,6 +48,11 @@ typedef struct {
     bool all;
 } tlb_flush_t;
 #define TLB_FLUSH_NONE ((tlb_flush_t){.mask = {0}})
-void tlb_flush_pay(tlb_flush_t owed);
+void tlb_flush_make(tlb_flush_t owed);
+static inline void tlb_flush_pay(tlb_flush_t owed)
+{
+    if (!cpumask_empty(owed.mask))
+        tlb_flush_make(owed);
+}
 
 #endif

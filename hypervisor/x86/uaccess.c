@@ -55,6 +55,28 @@ static size_t copy_catching(void *dst, const void *src, size_t n)
 DEFINE_GET(get_word, uint64_t, "movq")
 DEFINE_GET(get_half, uint32_t, "movl")
 
+/* Two words: a request of mmu_update. */
+static bool get_pair(uint64_t dst[2], const uint64_t src[2])
+{
+    uint64_t first, second;
+
+    guest_access_begin();
+    __asm__ goto("1: movq %2, %0\n"
+                 "   movq %3, %1\n"
+                 "2:\n" EXTABLE_ASM("1b", "2b", "%l[fault]")
+                 : "=&r"(first), "=r"(second)
+                 : "m"(src[0]), "m"(src[1])
+                 :
+                 : fault);
+    guest_access_end();
+    dst[0] = first;
+    dst[1] = second;
+    return true;
+fault:
+    guest_access_end();
+    return false;
+}
+
 static bool put_word(uint64_t *dst, uint64_t word)
 {
     guest_access_begin();
@@ -78,6 +100,8 @@ size_t guest_copy_in(void *dst, vaddr_t src, size_t n)
     if (n == sizeof(uint64_t) && get_word(dst, (const uint64_t *)src.v))
         return 0;
     if (n == sizeof(uint32_t) && get_half(dst, (const uint32_t *)src.v))
+        return 0;
+    if (n == 2 * sizeof(uint64_t) && get_pair(dst, (const uint64_t *)src.v))
         return 0;
     return copy_catching(dst, (const void *)src.v, n);
 }

@@ -59,16 +59,21 @@ static int m2p_acquire(mfn_t mfn, uint64_t entry)
     return !(entry & PTE_WRITE) && m2p_is_frame(mfn) ? 0 : -XEN_EINVAL;
 }
 
+/*
+ * What is stored of a present entry. Ring 3 is where guest kernels run, so that every entry is a
+ * user one. Global ones would outlive a CR3 load.
+ */
+static uint64_t l1_stored(uint64_t entry)
+{
+    return (entry | PTE_USER) & ~PTE_GLOBAL;
+}
+
 static int l1_acquire(uint64_t *entry, struct domain *owner, const struct domain *page_owner)
 {
     mfn_t mfn = entry_mfn(*entry);
     if (!l1_bits_ok(*entry, owner))
         return -XEN_EINVAL;
-    /*
-     * Ring 3 is where guest kernels run, so that every entry is a user one. Global ones would
-     * outlive a CR3 load.
-     */
-    *entry = (*entry | PTE_USER) & ~PTE_GLOBAL;
+    *entry = l1_stored(*entry);
     if (page_owner->id.v == DOMID_XEN)
         return m2p_acquire(mfn, *entry);
     int rc = frame_get_mapping(mfn, page_owner, *entry & PTE_WRITE);
@@ -140,7 +145,7 @@ int l1_entry_set(uint64_t *slot, uint64_t entry, bool preserve_ad, uint64_t *exp
 {
     uint64_t old = expected ? *expected : atomic_load(slot);
     if (same_references(old, entry)) {
-        entry = (entry | PTE_USER) & ~PTE_GLOBAL;
+        entry = l1_stored(entry);
         if (atomic_cas(slot, &old, preserve_ad ? merge_ad(entry, old) : entry))
             return 0;
         if (expected) {
@@ -149,7 +154,10 @@ int l1_entry_set(uint64_t *slot, uint64_t entry, bool preserve_ad, uint64_t *exp
         }
     }
     if (entry & PTE_PRESENT) {
-        int rc = l1_acquire(&entry, owner, page_owner);
+        entry = l1_stored(entry);
+        int rc = owner == page_owner && l1_acquire_plain(entry, owner)
+                     ? 0
+                     : l1_acquire(&entry, owner, page_owner);
         if (rc)
             return rc;
         note_present(slot);

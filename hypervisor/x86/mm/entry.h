@@ -41,6 +41,16 @@ static inline mfn_t entry_mfn(uint64_t entry)
     return MFN((entry & PTE_MFN_MASK) >> PAGE_SHIFT);
 }
 
+/*
+ * Take what a present L1 entry stands for if that is plain: RAM of its owner, cached, and nothing
+ * to be adjusted. False: nothing is taken, and entry_acquire() judges.
+ */
+static inline must_check bool l1_acquire_plain(uint64_t entry, const struct domain *owner)
+{
+    return (entry & (PTE_USER | PTE_GLOBAL | PTE_PWT | PTE_PCD | PTE_PAT)) == PTE_USER &&
+           frame_get_mapping(entry_mfn(entry), owner, entry & PTE_WRITE) == 0;
+}
+
 /* Is this L4 slot the hypervisor's? */
 static inline bool slot_is_hypervisor(unsigned slot)
 {

@@ -43,47 +43,58 @@ unsigned arch_table_part(const uint64_t *slot)
     return (unsigned)(((uintptr_t)slot & ~PAGE_MASK) / sizeof(*slot) / PART_ENTRIES);
 }
 
-/* The present entries of [slot, end), which is within one part. As arch_table_acquire(). */
-static int part_acquire(uint64_t *entries, unsigned level, struct domain *owner, unsigned *slot,
-                        unsigned end, bool *any)
+/* One that is present. As arch_table_acquire(). */
+static int slot_acquire(uint64_t *slot, uint64_t entry, unsigned level, struct domain *owner)
 {
-    for (; *slot < end; ++*slot) {
-        if (*slot % LINE_ENTRIES == 0 && !any_present(&entries[*slot], LINE_ENTRIES)) {
-            *slot += LINE_ENTRIES - 1;
+    if (level == 1 && likely(l1_acquire_plain(entry, owner)))
+        return 0;
+    uint64_t was = entry;
+    int rc = entry_acquire(level, &entry, owner, owner);
+    if (rc == 0 && entry != was)
+        *slot = entry;
+    return rc;
+}
+
+/* The present entries of [slot, end), which is within one part. Returns as far as it came. */
+static unsigned part_acquire(uint64_t *entries, unsigned level, struct domain *owner, unsigned slot,
+                             unsigned end, bool *any, int *rc)
+{
+    for (; slot < end; slot++) {
+        if (slot % LINE_ENTRIES == 0 && !any_present(&entries[slot], LINE_ENTRIES)) {
+            slot += LINE_ENTRIES - 1;
             continue;
         }
-        uint64_t entry = entries[*slot];
-        if (!(entry & PTE_PRESENT) || !slot_is_guest(level, *slot))
+        uint64_t entry = entries[slot];
+        if (!(entry & PTE_PRESENT) || !slot_is_guest(level, slot))
             continue;
-        if (*any && level > 1 && preempt_wanted())
-            return -XEN_ERESTART;
-        int rc = entry_acquire(level, &entry, owner, owner);
-        if (rc)
-            return rc;
-        if (entry != entries[*slot])
-            entries[*slot] = entry;
+        *rc = *any && level > 1 && preempt_wanted()
+                  ? -XEN_ERESTART
+                  : slot_acquire(&entries[slot], entry, level, owner);
+        if (*rc)
+            break;
         *any = true;
     }
-    return 0;
+    return slot;
 }
 
 /* Entries [*progress, end), where a part begins. As arch_table_acquire(). */
 static int range_acquire(uint64_t *entries, unsigned level, struct domain *owner,
                          unsigned *progress, unsigned end, unsigned *parts)
 {
+    unsigned slot = *progress;
     bool any = false;
-    while (*progress < end) {
-        unsigned part = *progress / PART_ENTRIES, next = (part + 1) * PART_ENTRIES;
-        if (!any_present(&entries[part * PART_ENTRIES], PART_ENTRIES)) {
-            *progress = next;
+    int rc = 0;
+    while (slot < end && rc == 0) {
+        unsigned first = slot & ~(PART_ENTRIES - 1), next = first + PART_ENTRIES;
+        if (!any_present(&entries[first], PART_ENTRIES)) {
+            slot = next;
             continue;
         }
-        *parts |= 1u << part;
-        int rc = part_acquire(entries, level, owner, progress, next, &any);
-        if (rc)
-            return rc;
+        *parts |= 1u << first / PART_ENTRIES;
+        slot = part_acquire(entries, level, owner, slot, next, &any, &rc);
     }
-    return 0;
+    *progress = slot;
+    return rc;
 }
 
 int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner, unsigned *progress,
@@ -107,24 +118,27 @@ int arch_table_acquire(mfn_t table, enum frame_type type, struct domain *owner, 
 }
 static_assert(HV_SLOT_FIRST % PART_ENTRIES == 0, "a part has the guest's lower slots, or none");
 
-/* The entries of [first, *end), from above. False: work is pending, [first, *end) are left. */
-static bool part_release(const uint64_t *entries, unsigned level, unsigned first, unsigned *end,
-                         bool *any, struct torn_tables *torn)
+/* The entries of [first, end), from above. Returns the end of those that are left. */
+static unsigned part_release(const uint64_t *entries, unsigned level, unsigned first, unsigned end,
+                             bool *any, struct torn_tables *torn)
 {
-    for (; *end > first; --*end) {
-        unsigned slot = *end - 1;
-        if (*end % LINE_ENTRIES == 0 && !any_present(&entries[*end - LINE_ENTRIES], LINE_ENTRIES)) {
-            *end -= LINE_ENTRIES - 1;
+    for (; end > first; end--) {
+        if (end % LINE_ENTRIES == 0 && !any_present(&entries[end - LINE_ENTRIES], LINE_ENTRIES)) {
+            end -= LINE_ENTRIES - 1;
             continue;
         }
-        if (!(entries[slot] & PTE_PRESENT) || !slot_is_guest(level, slot))
+        uint64_t entry = entries[end - 1];
+        if (!(entry & PTE_PRESENT) || !slot_is_guest(level, end - 1))
             continue;
         if (*any && level > 1 && preempt_wanted())
-            return false;
-        entry_release(level, entries[slot], torn);
+            break;
+        if (level == 1)
+            frame_put_mapping(entry_mfn(entry), entry & PTE_WRITE);
+        else
+            entry_release(level, entry, torn);
         *any = true;
     }
-    return true;
+    return end;
 }
 
 int arch_table_release(mfn_t table, enum frame_type type, unsigned *progress, unsigned parts,
@@ -142,8 +156,9 @@ int arch_table_release(mfn_t table, enum frame_type type, unsigned *progress, un
     }
     while (parts != 0) {
         unsigned part = 31 - (unsigned)__builtin_clz(parts);
-        *progress = MIN(*progress, (part + 1) * PART_ENTRIES);
-        if (!part_release(entries, type, part * PART_ENTRIES, progress, &any, torn))
+        unsigned first = part * PART_ENTRIES, end = MIN(*progress, first + PART_ENTRIES);
+        *progress = part_release(entries, type, first, end, &any, torn);
+        if (*progress > first)
             return -XEN_ERESTART;
         parts ^= 1u << part;
     }
