@@ -9,6 +9,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "system"))
@@ -74,22 +75,25 @@ def _cpio_entry(name, mode, data=b"", device=(0, 0)):
 
 def micro_initramfs():
     """An initramfs of two programs, /init (programs/micro.c) and /nothing, the console, and
-    /dev/zero. Returns its path."""
-    def program(name):
-        stripped = os.path.join(WORK, name + ".stripped")
-        subprocess.run(["objcopy", "--strip-all", os.path.join(WORK, "bin", name), stripped],
-                       check=True)
-        with open(stripped, "rb") as f:
-            return f.read()
-
+    /dev/zero. Returns its path. Another scene may read it meanwhile: it is there whole, always."""
     path = os.path.join(WORK, "initramfs.cpio")
-    with open(path, "wb") as f:
-        f.write(_cpio_entry("dev", 0o040755) +
-                _cpio_entry("dev/console", 0o020600, device=(5, 1)) +
-                _cpio_entry("dev/zero", 0o020666, device=(1, 5)) +
-                _cpio_entry("nothing", 0o100755, program("nothing")) +
-                _cpio_entry("init", 0o100755, program("micro")) +
-                _cpio_entry("TRAILER!!!", 0))
+    with tempfile.TemporaryDirectory(dir=WORK) as directory:
+        def program(name):
+            stripped = os.path.join(directory, name)
+            subprocess.run(["objcopy", "--strip-all", os.path.join(WORK, "bin", name), stripped],
+                           check=True)
+            with open(stripped, "rb") as f:
+                return f.read()
+
+        made = os.path.join(directory, "initramfs.cpio")
+        with open(made, "wb") as f:
+            f.write(_cpio_entry("dev", 0o040755) +
+                    _cpio_entry("dev/console", 0o020600, device=(5, 1)) +
+                    _cpio_entry("dev/zero", 0o020666, device=(1, 5)) +
+                    _cpio_entry("nothing", 0o100755, program("nothing")) +
+                    _cpio_entry("init", 0o100755, program("micro")) +
+                    _cpio_entry("TRAILER!!!", 0))
+        os.replace(made, path)
     return path
 
 

@@ -25,8 +25,7 @@
 static int zero_fd;
 static int self_pipe[2];
 static int echo_pipe[2], answer_pipe[2]; /* to the other process and back */
-static char *protected_page;
-static const char *program; /* nothing.c */
+static const char *program;              /* nothing.c */
 
 static void check(int ok, const char *what)
 {
@@ -181,13 +180,24 @@ OPERATION(mmap_touch)
     }
 }
 
-/* To read-only and back. */
-OPERATION(mprotect_pair)
+/*
+ * To read-only and back: of a page alone between others, with which it could be one area. It is
+ * mapped for this alone, and not in the section: a process that forks has nothing but itself.
+ */
+static void op_mprotect_pair(unsigned n)
 {
+    char *pages = map(3 * PAGE), *page = pages + PAGE;
+
+    check(mprotect(pages, 3 * PAGE, PROT_NONE) == 0, "mprotect");
+    check(mprotect(page, PAGE, PROT_READ | PROT_WRITE) == 0, "mprotect");
+    *page = 1;
+    MARK_HERE(mprotect_pair);
     while (n--) {
-        mprotect(protected_page, PAGE, PROT_READ);
-        mprotect(protected_page, PAGE, PROT_READ | PROT_WRITE);
+        mprotect(page, PAGE, PROT_READ);
+        mprotect(page, PAGE, PROT_READ | PROT_WRITE);
     }
+    MARK_HERE(end);
+    munmap(pages, 3 * PAGE);
 }
 
 OPERATION(signal)
@@ -289,11 +299,6 @@ int main(int argc, char **argv)
     signal(SIGUSR1, on_signal);
     check(prctl(PR_SET_TIMERSLACK, 1) == 0, "timer slack");
     start_echo();
-    /* Alone between others, with which it could be one area. */
-    protected_page = map(3 * PAGE) + PAGE;
-    check(mprotect(protected_page - PAGE, 3 * PAGE, PROT_NONE) == 0, "mprotect");
-    check(mprotect(protected_page, PAGE, PROT_READ | PROT_WRITE) == 0, "mprotect");
-    *protected_page = 1;
     /* While nothing else is to be done a hypervisor clears what memory is free. */
     sleep(SCRUBBED_S);
     printf("bench: start\n");
