@@ -17,9 +17,10 @@ TIMERS = (
      "futex)"),
     (("signal",), "sent to itself, handled, returned from"),
     (("fork_exit", "fork_exec", "vfork_exec"),
-     "`waitpid` included; the program executed is static, without a C library, and ends at once"),
+     "`waitpid` included; the process has its program, static, a heap and a stack; the program executed is "
+     "static, without a C library, and ends at once"),
     (("mmap_touch",), "one page, of 256 mapped, written to once and unmapped"),
-    (("mprotect_pair",), "one page to read-only and back"),
+    (("mprotect_pair",), "one page, in use and an area of its own, to read-only and back"),
     (("timer",),
      "a sleep of 100 us up to an absolute time, clock_gettime before it: setting the timer, the way to "
      "idle, the interrupt, the way back. The waiting itself is not counted. The hypervisor has scrubbed "

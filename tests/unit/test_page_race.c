@@ -275,6 +275,111 @@ static void test_pins(void)
     }
 }
 
+/* ---- Spare references ------------------------------------------------------------------------ */
+
+static mfn_t roots[3];
+
+/* Three top-level tables with the same kernel slots. */
+static void spare_forest(void)
+{
+    tree();
+    for (unsigned i = 0; i < 3; i++) {
+        roots[i] = mm_frame_of(d, 5 + i);
+        *entry_at(roots[i], 0) = *entry_at(roots[i], 272) = *entry_at(roots[i], 511) =
+            (l3.v << 12) | 3;
+    }
+}
+
+static bool may_be_refused(int rc)
+{
+    return rc == -XEN_EINVAL || rc == -XEN_ERESTART || rc == -XEN_EBUSY;
+}
+
+/* A vCPU goes from one base pointer to the next. */
+static void change_roots(unsigned id)
+{
+    uint32_t seed = id * 17 + 11;
+    struct vcpu *v = &mm_vcpu[0][id];
+    unsigned guess = 0;
+    for (unsigned i = 0; i < 8000; i++) {
+        mfn_t root = roots[dice(&seed) % 3];
+        random_work(&seed);
+        (void)!frame_resume_teardown(&cpu_vcpu[id].arch.torn);
+        unsigned place = spare_root_take(v, root, guess);
+        int rc = place == NO_PLACE ? frame_get_both(root, d, FT_L4) : 0;
+        if (rc) {
+            if (!may_be_refused(rc))
+                atomic_fetch_add(&broken, 1);
+            continue;
+        }
+        if (frame_type_hint(root) != FT_L4 || !frame_hold(root, d, FT_L4))
+            atomic_fetch_add(&broken, 1);
+        else
+            frame_put_both(root);
+        guess = place == NO_PLACE ? dice(&seed) % SPARE_ROOTS : place;
+        spare_root_give(v, root, guess);
+        atomic_fetch_add(&done_well, 1);
+    }
+}
+
+/* Others begin and end processes, and take what was a table for data. */
+static void come_and_go(unsigned id)
+{
+    uint32_t seed = id * 19 + 13;
+    struct torn_tables *torn = &cpu_vcpu[id].arch.torn;
+    for (unsigned i = 0; i < 8000; i++) {
+        unsigned which = dice(&seed) % 3;
+        random_work(&seed);
+        (void)!frame_resume_teardown(torn);
+        int rc = 0;
+        switch (dice(&seed) % 4) {
+        case 0:
+            rc = frame_pin(d, roots[which], FT_L4);
+            break;
+        case 1:
+            rc = frame_unpin(d, roots[which], torn);
+            spare_root_forget(d, roots[which]);
+            break;
+        case 2:
+            rc = frame_get_both(roots[which], d, FT_WRITABLE);
+            if (rc == 0) {
+                *entry_at(roots[which], 300) ^= (l3.v << 12) | 3;
+                frame_put_both(roots[which]);
+            }
+            break;
+        default:
+            rc = arch_spare_drop(d);
+        }
+        if (rc == 0)
+            atomic_fetch_add(&done_well, 1);
+        else if (!may_be_refused(rc))
+            atomic_fetch_add(&broken, 1);
+    }
+}
+
+static void test_spares(void)
+{
+    mm_with_spare_slots = true;
+    for (unsigned round = 0; round < 3; round++) {
+        mm_start();
+        spare_forest();
+        race((void (*const[])(unsigned)){change_roots, change_roots, come_and_go}, 3);
+        verdict("spare references");
+        preempt_never();
+        is(arch_spare_drop(d), 0, "they can be dropped");
+        for (unsigned i = 0; i < 3; i++) {
+            int rc = frame_unpin(d, roots[i], NULL);
+            is(rc && rc != -XEN_EINVAL, 0, "unpinned, or not pinned");
+        }
+        is(arch_spare_drop(d), 0);
+        for (unsigned i = 0; i < 3; i++)
+            is(frame_type_hint(roots[i]), FT_NONE, "nothing makes it a table then");
+        mm_kill(d);
+        is(mm_missing(), 0);
+    }
+    mm_with_spare_slots = false;
+}
+
 /* ---- A domain's death against foreign references
  * --------------------------------------------------- */
 
@@ -345,6 +450,7 @@ int main(void)
     test_one_frame();
     test_flush();
     test_pins();
+    test_spares();
     test_death();
     return done();
 }
