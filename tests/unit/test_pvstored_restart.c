@@ -231,9 +231,10 @@ static bool do_watch(struct guest *guest)
 static bool do_transaction(struct guest *guest, unsigned node)
 {
     char value[VALUE + 1];
-    uint32_t tx = (uint32_t)atoi(request_text(guest, XS_TRANSACTION_START, 0, ""));
 
+    /* Before: what has begun it can be killed before the answer is read. */
     guest->tx_lost = false;
+    uint32_t tx = (uint32_t)atoi(request_text(guest, XS_TRANSACTION_START, 0, ""));
     if (tx == 0 || !write_node(guest, tx, node, value))
         return false;
     const char *answer = request_text(guest, XS_TRANSACTION_END, tx, "T");
