@@ -102,9 +102,10 @@ $O/hypervisor/core/version.o: $O/version
 # Executed once, or for a person: small before fast.
 HV_SMALL := \
 	core/audit.c core/cmdline.c core/console.c core/domctl.c core/domctl_vcpu.c \
-	core/e820.c core/elf.c core/evtchn_bind.c core/fmt.c core/grant_table.c core/memory.c \
-	core/pv_layout.c core/reservation.c core/sched_params.c core/sysctl.c x86/acpi.c \
-	x86/acpi_tables.c x86/boot/multiboot.c x86/bootmem.c x86/clocksource.c x86/context.c \
+	core/e820.c core/elf.c core/evtchn_bind.c core/fmt.c core/grant_table.c core/log.c \
+	core/memory.c core/pv_layout.c core/reservation.c core/resource.c core/sched_params.c \
+	core/sysctl.c x86/acpi.c x86/acpi_tables.c x86/alternative.c x86/boot/multiboot.c \
+	x86/bootmem.c x86/clocksource.c x86/console_dev.c x86/context.c x86/cpu.c x86/cpuid.c \
 	x86/cpuid_policy.c x86/dom0.c x86/dom0_memory.c x86/dom0_tables.c x86/domctl.c \
 	x86/efi.c x86/font.c x86/ioapic.c x86/keys.c x86/mm/audit.c x86/msi.c x86/paging.c \
 	x86/panic.c x86/pci.c x86/physdev.c x86/pirq.c x86/platform.c x86/serial.c x86/setup.c \

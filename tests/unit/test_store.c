@@ -149,16 +149,16 @@ static const struct store_ops ops = {.read = fake_read, .cmpxchg = fake_cmpxchg}
 /* As whoever has the page table does it, when the store is one of the plain ones. */
 static bool carry_out(struct cpu_user_regs *regs, uint64_t va)
 {
-    struct plain_store s;
+    static struct plain_store s;
     uint64_t old = 0;
 
     if (!plain_store_find(regs, va, &s))
         return emulate_store(regs, va, &ops, NULL);
     plain_stores++;
-    while (fake_cmpxchg(NULL, va, sizeof(old), &old, *s.reg) != 0)
+    while (fake_cmpxchg(NULL, va, sizeof(old), &old, ((uint64_t *)regs)[s.reg]) != 0)
         ;
     if (s.exchanges)
-        *s.reg = old;
+        ((uint64_t *)regs)[s.reg] = old;
     retire_insn(regs, s.length);
     return true;
 }

@@ -8,6 +8,7 @@
 #define X86_EMULATE_EMULATE_H
 
 #include "x86/emulate/decode.h"
+#include "x86/emulate/plain.h"
 
 struct vcpu;
 
@@ -22,19 +23,6 @@ bool emulate_privileged(struct cpu_user_regs *regs) must_check;
  * xen/arch-x86/xen.h, XEN_CPUID. Any other instruction: false.
  */
 bool emulate_forced_cpuid(struct cpu_user_regs *regs) must_check;
-
-/*
- * The two stores to page tables that kernels nearly always make, XCHG and MOV of a whole entry from
- * a register, to fault_va by a register and a displacement, in their own 64-bit segment: known by
- * their first bytes. False: it is none of these, or it cannot be told. Nothing is done yet.
- */
-struct plain_store {
-    uint64_t *reg;  /* of the guest: what is stored */
-    bool exchanges; /* it gets what was there */
-    uint8_t length; /* of the instruction, for retire_insn() */
-};
-bool plain_store_find(struct cpu_user_regs *regs, uint64_t fault_va,
-                      struct plain_store *out) must_check;
 
 /* Lost races before the guest is entered again, to fault again and to be preempted in between. */
 #define STORE_MAX_ATTEMPTS 16u

@@ -360,24 +360,37 @@ static bool read_source(struct cpu_user_regs *regs, const struct insn *i, struct
     return missing == 0;
 }
 
-bool plain_store_find(struct cpu_user_regs *regs, uint64_t fault_va, struct plain_store *out)
+/* False: these bytes do not begin with a plain store. */
+static __attribute__((noinline)) bool plain_decode(uint64_t code, struct plain_store *s)
 {
-    uint64_t code;
-
-    if (regs->cs != FLAT_RING3_CS64 || (regs->rip & ~PAGE_MASK) > PAGE_SIZE - sizeof(code) ||
-        guest_copy_in(&code, VADDR(regs->rip), sizeof(code)) != 0)
-        return false;
     unsigned rex = code & 0xff, opcode = (code >> 8) & 0xff;
     unsigned mod = (code >> 22) & 3, nr = (code >> 19) & 7, rm = (code >> 16) & 7;
     if ((rex & 0xf8) != (0x40 | REX_W) || (opcode != 0x87 && opcode != 0x89) || mod == 3 ||
         rm == 4 || (mod == 0 && rm == 5))
         return false;
     int64_t displacement = mod == 0 ? 0 : mod == 1 ? (int8_t)(code >> 24) : (int32_t)(code >> 24);
-    uint64_t base = *insn_register(regs, rm | (rex & REX_B) << 3);
-    out->reg = insn_register(regs, nr | (rex & REX_R) << 1);
-    out->exchanges = opcode == 0x87;
-    out->length = mod == 0 ? 3 : mod == 1 ? 4 : 7;
-    return base + (uint64_t)displacement == fault_va && (fault_va & 7) == 0;
+    *s = (struct plain_store){.code = code,
+                              .displacement = displacement,
+                              .reg = insn_register_word[nr | (rex & REX_R) << 1],
+                              .base = insn_register_word[rm | (rex & REX_B) << 3],
+                              .length = mod == 0   ? 3
+                                        : mod == 1 ? 4
+                                                   : 7,
+                              .exchanges = opcode == 0x87};
+    return true;
+}
+
+bool plain_store_find(struct cpu_user_regs *regs, uint64_t fault_va, struct plain_store *s)
+{
+    uint64_t code;
+
+    if (regs->cs != FLAT_RING3_CS64 || (regs->rip & ~PAGE_MASK) > PAGE_SIZE - sizeof(code) ||
+        guest_copy_in(&code, VADDR(regs->rip), sizeof(code)) != 0)
+        return false;
+    if (unlikely(code != s->code || s->length == 0) && !plain_decode(code, s))
+        return false;
+    uint64_t va = ((const uint64_t *)regs)[s->base] + (uint64_t)s->displacement;
+    return va == fault_va && (va & 7) == 0;
 }
 
 bool emulate_store(struct cpu_user_regs *regs, uint64_t fault_va, const struct store_ops *ops,

@@ -72,12 +72,12 @@ static const struct store_ops ptwr_ops = {.read = ptwr_read, .cmpxchg = ptwr_cmp
 static inline bool plain_set(struct cpu_user_regs *regs, struct domain *d, uint64_t *slot,
                              const struct plain_store *s)
 {
-    uint64_t old = atomic_load(slot);
+    uint64_t *reg = (uint64_t *)regs + s->reg, old = atomic_load(slot);
     for (unsigned n = 0; n < STORE_MAX_ATTEMPTS; n++) {
-        int rc = l1_entry_set(slot, *s->reg, false, &old, d, d);
+        int rc = l1_entry_set(slot, *reg, false, &old, d, d);
         if (likely(rc == 0)) {
             if (s->exchanges)
-                *s->reg = old;
+                *reg = old;
             retire_insn(regs, s->length);
             return true;
         }
@@ -95,11 +95,11 @@ static bool any_store(struct cpu_user_regs *regs, uint64_t va, struct vcpu *v, m
 
 static inline bool table_store(struct cpu_user_regs *regs, uint64_t va, struct vcpu *v, mfn_t table)
 {
-    struct plain_store s;
-    if (unlikely(!plain_store_find(regs, va, &s)))
+    struct plain_store *s = &v->arch.plain_store;
+    if (unlikely(!plain_store_find(regs, va, s)))
         return any_store(regs, va, v, table);
     uint64_t *slots = mfn_to_virt(table);
-    return plain_set(regs, v->domain, &slots[(va & ~PAGE_MASK) / sizeof(*slots)], &s);
+    return plain_set(regs, v->domain, &slots[(va & ~PAGE_MASK) / sizeof(*slots)], s);
 }
 
 bool ptwr_emulate(struct cpu_user_regs *regs, uint64_t va)

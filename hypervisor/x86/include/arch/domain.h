@@ -6,6 +6,7 @@
 #include "core/abi.h"
 #include "core/cpumask.h"
 #include "core/frame.h"
+#include "x86/emulate/plain.h"
 
 struct pirq_map;
 struct io_bitmap;
@@ -72,6 +73,8 @@ struct arch_vcpu {
     uint32_t tsc_aux;
 
     uint64_t time_area_tsc; /* the TSC base in the guest's vcpu_time_info, if that is not stale */
+
+    struct plain_store plain_store; /* the last one of its kernel */
 
     struct torn_tables torn; /* page tables being taken down piecemeal */
     /* L4 tables in use not long ago, + 1, each with its references (x86/mm/spare.c); 0: none */
